@@ -1,0 +1,309 @@
+//! A loaded backend.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use reap_core::guard::Here;
+use reap_core::ids::{Instance, Key, PluginName};
+use reap_core::listing::Listing;
+use reap_core::outcome::{Outcome, Survivor};
+use reap_core::permit::Permit;
+use reap_core::session::{ProcessId, Session};
+use wasmtime::component::Resource;
+use wasmtime::{Engine, Store};
+
+use crate::bindings::backend::{BackendPlugin, BackendPluginPre};
+use crate::bindings::{backend_exports, types};
+use crate::call::{Call, Reply, call};
+use crate::capabilities::ending::{EndingCall, PermitHandle, Slot};
+use crate::capabilities::log::LogLine;
+use crate::convert;
+use crate::error::CallError;
+use crate::process::alive;
+use crate::state::{Shared, State};
+
+/// A backend that can be asked. Cheap to clone.
+#[derive(Clone)]
+pub struct Backend {
+    engine: Engine,
+    pre: BackendPluginPre<State>,
+    shared: Arc<Shared>,
+}
+
+/// What must come to no harm while something else is ended.
+#[derive(Debug, Clone)]
+pub struct Care {
+    /// Reap itself and its ancestors.
+    pub here: Here,
+    /// The processes of all sessions that are not being ended, and all servers.
+    pub bystanders: HashSet<ProcessId>,
+}
+
+impl Backend {
+    pub(crate) fn new(engine: Engine, pre: BackendPluginPre<State>, shared: Arc<Shared>) -> Self {
+        Self {
+            engine,
+            pre,
+            shared,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &PluginName {
+        &self.shared.name
+    }
+
+    /// Its counters by name.
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.shared.counters.read()
+    }
+
+    /// The messages that it wrote since the last time.
+    pub fn log(&self) -> Vec<LogLine> {
+        self.shared.take_log()
+    }
+
+    pub(crate) async fn configure(&self) -> Result<(), CallError> {
+        self.ask("configure", async |_, _| Ok(Ok(()))).await
+    }
+
+    /// Lists every instance, with all its sessions.
+    pub async fn discover(&self) -> Result<Vec<Listing>, CallError> {
+        let listings = self
+            .ask("discover", async |plugin, store| {
+                plugin.reap_plugin_backend().call_discover(store).await
+            })
+            .await?;
+        self.listings("discover", listings)
+    }
+
+    /// Looks at one instance again, for these keys.
+    pub async fn inspect(&self, instance: &Instance, keys: &[Key]) -> Result<Listing, CallError> {
+        let name = instance.as_str().to_owned();
+        let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
+        let work = async move |plugin: &BackendPlugin, store: &mut Store<State>| {
+            plugin
+                .reap_plugin_backend()
+                .call_inspect(store, &name, &keys)
+                .await
+        };
+        let listing = self.ask("inspect", work).await?;
+        let listing = self
+            .listings("inspect", vec![listing])?
+            .pop()
+            .filter(|listing| listing.instance == *instance);
+        listing.ok_or_else(|| {
+            self.shared.counters.nonsense.one();
+            CallError::Nonsense {
+                call: "inspect",
+                why: format!("it is not about {instance}"),
+            }
+        })
+    }
+
+    /// Sets or clears the backend's own opt-out tag.
+    pub async fn tag(
+        &self,
+        instance: &Instance,
+        session: &Session,
+        protect: bool,
+    ) -> Result<(), CallError> {
+        let name = instance.as_str().to_owned();
+        let session = convert::session_out(session);
+        let work = async move |plugin: &BackendPlugin, store: &mut Store<State>| {
+            plugin
+                .reap_plugin_backend()
+                .call_tag(store, &name, &session, protect)
+                .await
+        };
+        self.ask("tag", work).await
+    }
+
+    /// Ends the sessions that the permits name, all of one instance. One outcome
+    /// for each permit, in their order. What the plugin says is believed only
+    /// where the host finds the processes gone as well; that the sessions are
+    /// gone too is for the caller to look at.
+    pub async fn end(
+        &self,
+        server: Option<ProcessId>,
+        permits: Vec<Permit>,
+        care: &Care,
+    ) -> Vec<Outcome> {
+        let count = permits.len();
+        self.shared.counters.permits.add(count as u64);
+        let prepared = {
+            let (shared, care) = (Arc::clone(&self.shared), care.clone());
+            tokio::task::spawn_blocking(move || {
+                EndingCall::prepare(&shared, server, permits, &care)
+            })
+            .await
+        };
+        let ending = match prepared {
+            Ok(Ok(ending)) => ending,
+            Ok(Err(why)) => return failed_all(count, &why),
+            Err(error) => {
+                return failed_all(
+                    count,
+                    &format!("the processes could not be looked at: {error}"),
+                );
+            }
+        };
+        let handles: Vec<PermitHandle> = ending.handles().collect();
+        let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
+        let about = Call {
+            name: "end",
+            time: self.shared.limits.end(),
+            frozen: None,
+        };
+        let work = async move |store: &mut Store<State>| {
+            let plugin: BackendPlugin = pre.instantiate_async(&mut *store).await?;
+            let backend = plugin.reap_plugin_backend();
+            if let Err(error) = backend.call_configure(&mut *store, &settings).await? {
+                return Ok(Err(error));
+            }
+            let mut permits = Vec::new();
+            for handle in handles {
+                permits.push(store.data_mut().resources.push(handle)?);
+            }
+            let permits: Vec<Resource<PermitHandle>> = permits;
+            backend.call_end(store, &permits).await
+        };
+        let setup = move |state: &mut State| state.ending = Some(ending);
+        let (answer, state) = call(&self.engine, &self.shared, about, setup, work).await;
+        let slots = state
+            .and_then(|state| state.ending)
+            .map(EndingCall::into_slots)
+            .unwrap_or_default();
+        self.outcomes(count, answer, &slots)
+    }
+
+    fn outcomes(
+        &self,
+        count: usize,
+        answer: Result<Vec<backend_exports::Outcome>, CallError>,
+        slots: &[Slot],
+    ) -> Vec<Outcome> {
+        let said = match answer {
+            Ok(said) if said.len() == count => said,
+            Ok(said) => {
+                self.shared.counters.nonsense.one();
+                let why = format!(
+                    "the plugin's answer to end makes no sense: {} outcomes of {count}",
+                    said.len()
+                );
+                return failed_all(count, &why);
+            }
+            // The plugin may have ended some of them before it failed.
+            Err(error) => {
+                return failed_all(
+                    count,
+                    &format!("{error}; it may have been ended, look again"),
+                );
+            }
+        };
+        let mut outcomes: Vec<Outcome> = said.into_iter().map(convert::outcome).collect();
+        for (outcome, slot) in outcomes.iter_mut().zip(slots) {
+            check(outcome, slot);
+        }
+        outcomes
+    }
+
+    fn listings(
+        &self,
+        name: &'static str,
+        listings: Vec<backend_exports::Listing>,
+    ) -> Result<Vec<Listing>, CallError> {
+        let count: usize = listings.iter().map(|listing| listing.sessions.len()).sum();
+        self.shared.counters.sessions.add(count as u64);
+        if count > self.shared.limits.sessions || listings.len() > self.shared.limits.sessions {
+            self.shared.counters.limits.one();
+            return Err(CallError::Limited {
+                call: name,
+                limit: "sessions",
+                why: format!("it listed {count} sessions in {} instances", listings.len()),
+                table: self.shared.config_table(),
+            });
+        }
+        Ok(listings
+            .into_iter()
+            .map(|listing| convert::listing(&self.shared.name, listing))
+            .collect())
+    }
+
+    /// Makes a call that ends nothing, in a fresh and configured instance.
+    async fn ask<T, W>(&self, name: &'static str, work: W) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        W: AsyncFnOnce(&BackendPlugin, &mut Store<State>) -> Reply<T> + Send + 'static,
+    {
+        let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
+        let about = Call {
+            name,
+            time: self.shared.limits.call(),
+            frozen: None,
+        };
+        let work = async move |store: &mut Store<State>| {
+            let plugin: BackendPlugin = pre.instantiate_async(&mut *store).await?;
+            if let Err(error) = plugin
+                .reap_plugin_backend()
+                .call_configure(&mut *store, &settings)
+                .await?
+            {
+                return Ok(Err::<T, types::Error>(error));
+            }
+            work(&plugin, store).await
+        };
+        call(&self.engine, &self.shared, about, |_| (), work)
+            .await
+            .0
+    }
+}
+
+/// Holds what the plugin says against what the host sees: "ended" with a process
+/// of the session alive is no end.
+fn check(outcome: &mut Outcome, slot: &Slot) {
+    let Outcome::Ended { notes } = outcome else {
+        return;
+    };
+    let (spared, left): (Vec<ProcessId>, Vec<ProcessId>) = slot
+        .known
+        .iter()
+        .copied()
+        .filter(|id| alive(*id))
+        .partition(|id| slot.spared.contains(id));
+    if left.is_empty() {
+        if !spared.is_empty() {
+            notes.push(format!(
+                "left alone, because other sessions use them: {}",
+                list(&spared)
+            ));
+        }
+        return;
+    }
+    let reason = "the session was ended, but processes of it live on".to_owned();
+    let survivors = left
+        .into_iter()
+        .map(|process| Survivor {
+            process,
+            reason: "it was not ended".to_owned(),
+        })
+        .collect();
+    *outcome = Outcome::Failed { reason, survivors };
+}
+
+fn list(ids: &[ProcessId]) -> String {
+    ids.iter()
+        .map(|id| format!("pid {}", id.pid))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn failed_all(count: usize, why: &str) -> Vec<Outcome> {
+    vec![
+        Outcome::Failed {
+            reason: why.to_owned(),
+            survivors: Vec::new()
+        };
+        count
+    ]
+}

@@ -1,0 +1,40 @@
+//! What `wit/` looks like in Rust: generated, never edited.
+
+#[allow(missing_docs, clippy::all, reason = "generated code")]
+pub(crate) mod backend {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "backend-plugin",
+        imports: {
+            "reap:plugin/commands.[method]running.finish": async | trappable,
+            "reap:plugin/ending.run": async | trappable,
+            "reap:plugin/ending.terminate": async | trappable,
+            default: trappable,
+        },
+        exports: { default: async },
+        with: {
+            "reap:plugin/commands.running": crate::capabilities::commands::Running,
+            "reap:plugin/ending.permit": crate::capabilities::ending::PermitHandle,
+        },
+        require_store_data_send: true,
+    });
+}
+
+#[allow(missing_docs, clippy::all, reason = "generated code")]
+pub(crate) mod policy {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "policy-plugin",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "reap:plugin/types": super::backend::reap::plugin::types,
+            "reap:plugin/log": super::backend::reap::plugin::log,
+        },
+        require_store_data_send: true,
+    });
+}
+
+pub(crate) use backend::exports::reap::plugin::backend as backend_exports;
+pub(crate) use backend::reap::plugin::{commands, ending, files, log, processes, settings, types};
+pub(crate) use policy::exports::reap::plugin::policy as policy_exports;

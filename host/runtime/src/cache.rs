@@ -1,0 +1,192 @@
+//! Compiled plugins, kept between runs.
+//!
+//! Loading compiled code is as good as running it, so the folder must be this
+//! user's alone, and a file is used only when its name fits the plugin and the
+//! engine and its content fits the digest in front of it. Anything else is a
+//! miss: the plugin is compiled again and the file replaced. A file is never
+//! overwritten in place: another run may have it open.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::error::CacheError;
+use crate::manifest::digest;
+
+/// Where a component came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    Cache,
+    Compiler,
+}
+
+/// The component of these bytes, from the folder or from the compiler. That it
+/// could not be kept is told beside it and no failure.
+pub(crate) fn component(
+    engine: &Engine,
+    wasm: &[u8],
+    folder: Option<&Path>,
+) -> wasmtime::Result<(Component, From, Option<CacheError>)> {
+    let Some(folder) = folder else {
+        return Ok((Component::from_binary(engine, wasm)?, From::Compiler, None));
+    };
+    let path = folder.join(file_name(engine, wasm));
+    if let Err(problem) = safe_folder(folder) {
+        return Ok((
+            Component::from_binary(engine, wasm)?,
+            From::Compiler,
+            Some(problem),
+        ));
+    }
+    if let Some(component) = load(engine, &path) {
+        return Ok((component, From::Cache, None));
+    }
+    let component = Component::from_binary(engine, wasm)?;
+    let problem = keep(&component, folder, &path).err();
+    Ok((component, From::Compiler, problem))
+}
+
+fn file_name(engine: &Engine, wasm: &[u8]) -> String {
+    let mut hash = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hash);
+    format!("{}-{:016x}.cwasm", &digest(wasm)[..32], hash.finish())
+}
+
+/// Makes the folder, or checks that it is this user's alone.
+fn safe_folder(folder: &Path) -> Result<(), CacheError> {
+    let problem = |why: String| CacheError {
+        folder: folder.to_owned(),
+        why,
+    };
+    if let Err(error) = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+    {
+        return Err(problem(error.to_string()));
+    }
+    let seen = fs::symlink_metadata(folder).map_err(|error| problem(error.to_string()))?;
+    if !seen.is_dir() {
+        return Err(problem("it is no folder".to_owned()));
+    }
+    if seen.uid() != rustix::process::geteuid().as_raw() {
+        return Err(problem(format!("it belongs to user {}", seen.uid())));
+    }
+    if seen.mode() & 0o077 != 0 {
+        return Err(problem(format!(
+            "others may use it (mode {:o}); chmod 700 it",
+            seen.mode() & 0o777
+        )));
+    }
+    Ok(())
+}
+
+const DIGEST: usize = 32;
+
+fn load(engine: &Engine, path: &Path) -> Option<Component> {
+    let bytes = fs::read(path).ok()?;
+    let (digest, code) = bytes.split_at_checked(DIGEST)?;
+    if Sha256::digest(code).as_slice() != digest {
+        return None;
+    }
+    // SAFETY: the file is in a folder that only this user may enter, was written
+    // by `keep`, and is whole as its digest says. The engine checks besides that
+    // it was compiled by this version with these settings.
+    unsafe { Component::deserialize(engine, code) }.ok()
+}
+
+fn keep(component: &Component, folder: &Path, path: &Path) -> Result<(), CacheError> {
+    let problem = |why: String| CacheError {
+        folder: folder.to_owned(),
+        why,
+    };
+    let code = component
+        .serialize()
+        .map_err(|error| problem(format!("{error:#}")))?;
+    let beside: PathBuf = folder.join(format!(
+        ".{}.{}.new",
+        path.file_name().unwrap_or_default().to_string_lossy(),
+        std::process::id()
+    ));
+    let write = || {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.write_all(&Sha256::digest(&code))?;
+        file.write_all(&code)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|error| {
+        // A half-written file is of no use; that it could not be removed either
+        // adds nothing to the error that is told.
+        let _ = fs::remove_file(&beside);
+        problem(error.to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// An empty component.
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn setup() -> (tempfile::TempDir, PathBuf, Engine) {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let folder = dir.path().join("plugins");
+        (dir, folder, crate::engine::start().expect("an engine"))
+    }
+
+    fn from(engine: &Engine, folder: &Path) -> From {
+        component(engine, EMPTY, Some(folder)).expect("compiles").1
+    }
+
+    #[test]
+    fn second_time_from_the_cache() {
+        let (_dir, folder, engine) = setup();
+        assert_eq!(from(&engine, &folder), From::Compiler);
+        assert_eq!(from(&engine, &folder), From::Cache);
+        assert_eq!(
+            fs::metadata(&folder).expect("made").permissions().mode() & 0o777,
+            0o700
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_a_miss_and_is_replaced() {
+        let (_dir, folder, engine) = setup();
+        from(&engine, &folder);
+        let path = folder.join(file_name(&engine, EMPTY));
+        for damage in [Vec::new(), b"short".to_vec(), {
+            let mut bytes = fs::read(&path).expect("kept");
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            bytes
+        }] {
+            fs::write(&path, damage).expect("written");
+            assert_eq!(from(&engine, &folder), From::Compiler);
+            assert_eq!(from(&engine, &folder), From::Cache);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_others_may_use_is_not_used() {
+        let (_dir, folder, engine) = setup();
+        from(&engine, &folder);
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("ours");
+        let (_, from, problem) = component(&engine, EMPTY, Some(&folder)).expect("compiles");
+        assert_eq!(from, From::Compiler);
+        assert!(problem.expect("told").to_string().contains("chmod 700"));
+    }
+}

@@ -1,0 +1,363 @@
+//! The acts that end something. Each takes a permit, and every parameter is
+//! filled from the session that the permit names.
+//!
+//! A permit is a row in a table that only the host can add to; what the guest
+//! holds is a handle to it, good for the one call that it was given to. Each act
+//! takes a permit once: a second time is refused, whatever became of the first.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use reap_core::permit::Permit;
+use reap_core::session::ProcessId;
+use tokio::sync::Semaphore;
+use wasmtime::component::Resource;
+
+use crate::backend::Care;
+use crate::bindings::{ending, types};
+use crate::capabilities::commands::{Answer, Line, run};
+use crate::capabilities::evidence::{Environments, Proof};
+use crate::capabilities::terminate::{Case, Report, terminate};
+use crate::capabilities::{deny, in_manifest};
+use crate::convert;
+use crate::manifest::Lift;
+use crate::process::ProcessTable;
+use crate::state::{Shared, State};
+
+/// How many ending commands run at once. A tmux server does one at a time anyway.
+const AT_ONCE: usize = 4;
+
+/// A guest's handle to a permit.
+#[derive(Debug)]
+pub struct PermitHandle {
+    slot: usize,
+}
+
+/// Everything about the sessions that one call may end.
+#[derive(Debug, Default)]
+pub(crate) struct EndingCall {
+    slots: Vec<Slot>,
+}
+
+/// One permit and what has been done with it.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) permit: Permit,
+    ran: bool,
+    terminated: bool,
+    /// How its processes are told; nothing when signals were not granted.
+    proof: Option<Proof>,
+    /// The session's processes, as the host found them just before the end.
+    pub(crate) known: HashSet<ProcessId>,
+    /// Processes that the plugin asked to leave alone.
+    pub(crate) spared: HashSet<ProcessId>,
+}
+
+impl EndingCall {
+    /// Looks up, before anything is done, which processes each session has.
+    pub(crate) fn prepare(
+        shared: &Shared,
+        server: Option<ProcessId>,
+        permits: Vec<Permit>,
+        care: &Care,
+    ) -> Result<Self, String> {
+        let table = ProcessTable::read()
+            .map_err(|error| format!("cannot read the process table: {error}"))?;
+        let untouchable: HashSet<ProcessId> = care
+            .bystanders
+            .iter()
+            .chain(&care.here.ancestors)
+            .copied()
+            .chain(server)
+            .collect();
+        let environments = match &shared.grants.signals {
+            Some(asked) => Environments::read(&table, asked.environment.keys()),
+            None => Environments::default(),
+        };
+        let mut slots = Vec::new();
+        for permit in permits {
+            let proof = match &shared.grants.signals {
+                Some(asked) => Some(Proof::of(
+                    permit.session(),
+                    server,
+                    asked,
+                    &table,
+                    untouchable.clone(),
+                )?),
+                None => None,
+            };
+            let known = proof.as_ref().map_or_else(HashSet::new, |proof| {
+                proof.find(&table, &environments, &HashSet::new())
+            });
+            slots.push(Slot {
+                permit,
+                ran: false,
+                terminated: false,
+                proof,
+                known,
+                spared: HashSet::new(),
+            });
+        }
+        Ok(Self { slots })
+    }
+
+    pub(crate) fn handles(&self) -> impl Iterator<Item = PermitHandle> {
+        (0..self.slots.len()).map(|slot| PermitHandle { slot })
+    }
+
+    pub(crate) fn into_slots(self) -> Vec<Slot> {
+        self.slots
+    }
+}
+
+impl State {
+    fn slot(&mut self, permit: &Resource<PermitHandle>) -> wasmtime::Result<&mut Slot> {
+        let at = self.resources.get(permit)?.slot;
+        let slots = self.ending.as_mut().map(|ending| &mut ending.slots);
+        slots
+            .and_then(|slots| slots.get_mut(at))
+            .ok_or_else(|| wasmtime::format_err!("there is no such permit"))
+    }
+
+    fn used(&self, act: &str) -> types::Error {
+        let mend = "nothing allows it: a permit is for one use of each act".to_owned();
+        deny(
+            self,
+            "ending",
+            format!("`{act}` with a permit that was used for it before"),
+            mend,
+        )
+    }
+
+    /// Uses a permit for the named command, and completes the command line.
+    fn take_for_run(
+        &mut self,
+        permit: &Resource<PermitHandle>,
+        name: &str,
+    ) -> wasmtime::Result<Result<Line, types::Error>> {
+        let shared = Arc::clone(&self.shared);
+        let Some(command) = shared.grants.ending.get(name) else {
+            let line = format!("[asks.ending.commands.{name}] with `run = [...]`");
+            let mend = in_manifest(self, &line);
+            return Ok(Err(deny(
+                self,
+                "ending",
+                format!("the ending command {name:?}"),
+                mend,
+            )));
+        };
+        let slot = self.slot(permit)?;
+        if std::mem::replace(&mut slot.ran, true) {
+            return Ok(Err(self.used("run")));
+        }
+        if command.lifts == Some(Lift::Attached) && !slot.permit.lifts().attached {
+            let mend = "the operator's --force lifts it".to_owned();
+            let asked =
+                format!("the ending command {name:?}, with a permit that does not lift `attached`");
+            return Ok(Err(deny(self, "ending", asked, mend)));
+        }
+        let address = slot.permit.address();
+        let incarnation = &slot.permit.session().incarnation;
+        let filled = shared
+            .grants
+            .fill(command, &shared.settings, |hole| match hole {
+                "instance" => Some(address.instance.as_str()),
+                "key" => Some(address.key.as_str()),
+                "incarnation" => Some(incarnation.as_str()),
+                _ => None,
+            });
+        Ok(match filled {
+            Ok(words) => Ok(Line {
+                words,
+                timeout: command.timeout.min(self.watch.left()),
+                output_bytes: shared.limits.output_bytes,
+            }),
+            Err(bad) => {
+                let asked = format!(
+                    "the ending command {name:?}: {{{}}} must be {}",
+                    bad.hole, bad.wanted
+                );
+                let mend = in_manifest(self, &format!("a wider [asks.placeholders.{}]", bad.hole));
+                Err(deny(self, "ending", asked, mend))
+            }
+        })
+    }
+
+    /// Uses a permit for signals, and takes its case out of its slot.
+    fn take_for_terminate(
+        &mut self,
+        permit: &Resource<PermitHandle>,
+        spare: &HashSet<ProcessId>,
+    ) -> wasmtime::Result<Result<Case, types::Error>> {
+        let slot = self.slot(permit)?;
+        if std::mem::replace(&mut slot.terminated, true) {
+            return Ok(Err(self.used("terminate")));
+        }
+        slot.spared.extend(slot.known.intersection(spare));
+        let known: HashSet<ProcessId> = slot.known.difference(spare).copied().collect();
+        match slot.proof.take() {
+            Some(mut proof) => {
+                proof.leave_alone(spare);
+                Ok(Ok(Case { proof, known }))
+            }
+            None => {
+                let mend = in_manifest(self, "[asks.ending.signals] with `root = ...`");
+                Ok(Err(deny(
+                    self,
+                    "ending",
+                    "signals to a session's processes".to_owned(),
+                    mend,
+                )))
+            }
+        }
+    }
+}
+
+impl ending::Host for State {
+    async fn run(
+        &mut self,
+        permits: Vec<Resource<PermitHandle>>,
+        command: String,
+    ) -> wasmtime::Result<Vec<Answer>> {
+        let since = Instant::now();
+        let gate = Arc::new(Semaphore::new(AT_ONCE));
+        let mut tasks = Vec::new();
+        for permit in &permits {
+            let line = self.take_for_run(permit, &command)?;
+            let gate = Arc::clone(&gate);
+            tasks.push(tokio::spawn(async move {
+                let _turn = gate.acquire().await;
+                run(line?).await
+            }));
+        }
+        self.shared.counters.commands.add(tasks.len() as u64);
+        let mut answers = Vec::new();
+        for task in tasks {
+            let lost = |error| {
+                Err(types::Error::Failed(format!(
+                    "the command was lost: {error}"
+                )))
+            };
+            answers.push(task.await.unwrap_or_else(lost));
+        }
+        self.watch.was_in_host(since);
+        Ok(answers)
+    }
+
+    async fn terminate(
+        &mut self,
+        permits: Vec<Resource<PermitHandle>>,
+        spare: Vec<types::Process>,
+    ) -> wasmtime::Result<Vec<Result<ending::Termination, types::Error>>> {
+        let since = Instant::now();
+        let spare: HashSet<ProcessId> = spare.iter().map(convert::process_id).collect();
+        let mut cases = Vec::new();
+        let mut answers: Vec<Option<types::Error>> = Vec::new();
+        for permit in &permits {
+            match self.take_for_terminate(permit, &spare)? {
+                Ok(case) => {
+                    cases.push(case);
+                    answers.push(None);
+                }
+                Err(error) => answers.push(Some(error)),
+            }
+        }
+        let done = tokio::task::spawn_blocking(move || {
+            let reports = terminate(&mut cases);
+            (reports, cases)
+        })
+        .await;
+        self.watch.was_in_host(since);
+        let (reports, cases) = match done {
+            Ok((Ok((reports, signals)), cases)) => {
+                self.shared.counters.signals.add(signals);
+                (Ok(reports), cases)
+            }
+            Ok((Err(error), cases)) => (
+                Err(format!("the processes could not be looked at: {error}")),
+                cases,
+            ),
+            Err(error) => (
+                Err(format!("the processes could not be ended: {error}")),
+                Vec::new(),
+            ),
+        };
+        self.remember(&permits, &answers, cases)?;
+        let mut reports = reports.map(Vec::into_iter);
+        Ok(answers
+            .into_iter()
+            .map(|refused| match (refused, &mut reports) {
+                (Some(error), _) => Err(error),
+                (None, Err(error)) => Err(types::Error::Failed(error.clone())),
+                (None, Ok(reports)) => reports
+                    .next()
+                    .map(termination)
+                    .ok_or_else(|| types::Error::Failed("there is no report about it".to_owned())),
+            })
+            .collect())
+    }
+}
+
+impl State {
+    /// Puts what was found out about the processes back into the slots, for the
+    /// host's own look at them after the call.
+    fn remember(
+        &mut self,
+        permits: &[Resource<PermitHandle>],
+        answers: &[Option<types::Error>],
+        cases: Vec<Case>,
+    ) -> wasmtime::Result<()> {
+        let taken = permits
+            .iter()
+            .zip(answers)
+            .filter(|(_, refused)| refused.is_none());
+        for ((permit, _), case) in taken.zip(cases) {
+            let slot = self.slot(permit)?;
+            slot.known.extend(case.known);
+        }
+        Ok(())
+    }
+}
+
+fn termination(report: Report) -> ending::Termination {
+    let processes = |ids: Vec<ProcessId>| ids.into_iter().map(convert::process).collect();
+    ending::Termination {
+        ended: processes(report.ended),
+        terminated: processes(report.terminated),
+        killed: processes(report.killed),
+        survivors: report
+            .survivors
+            .into_iter()
+            .map(|(id, reason)| ending::Survivor {
+                process: convert::process(id),
+                reason,
+            })
+            .collect(),
+    }
+}
+
+impl ending::HostPermit for State {
+    fn session(&mut self, permit: Resource<PermitHandle>) -> wasmtime::Result<types::Session> {
+        Ok(convert::session_out(self.slot(&permit)?.permit.session()))
+    }
+
+    fn instance(&mut self, permit: Resource<PermitHandle>) -> wasmtime::Result<String> {
+        Ok(self
+            .slot(&permit)?
+            .permit
+            .address()
+            .instance
+            .as_str()
+            .to_owned())
+    }
+
+    fn lifts_attached(&mut self, permit: Resource<PermitHandle>) -> wasmtime::Result<bool> {
+        Ok(self.slot(&permit)?.permit.lifts().attached)
+    }
+
+    fn drop(&mut self, permit: Resource<PermitHandle>) -> wasmtime::Result<()> {
+        self.resources.delete(permit)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,297 @@
+//! What a plugin may do: its manifest's asks, completed with the host's
+//! surroundings and its settings when it is loaded, so that every later check is
+//! a plain comparison.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use reap_core::session::{Fact, Value};
+use regex::Regex;
+
+use crate::manifest::{CommandAsk, Lift, Manifest, PlaceholderAsk, SignalsAsk, whole_regex};
+use crate::template::{Template, expand};
+
+/// What a plugin may do.
+#[derive(Debug, Default)]
+pub(crate) struct Grants {
+    /// Environment variables of the host.
+    pub(crate) environment: Vec<String>,
+    /// Paths that it may read at and below.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Processes that it may look at.
+    pub(crate) processes: Option<ProcessGrant>,
+    /// Command lines by name.
+    pub(crate) commands: BTreeMap<String, Command>,
+    /// Command lines that end a session, by name.
+    pub(crate) ending: BTreeMap<String, Command>,
+    /// How it may end processes.
+    pub(crate) signals: Option<SignalsAsk>,
+    holes: BTreeMap<String, Hole>,
+}
+
+/// Which processes a plugin may look at.
+#[derive(Debug)]
+pub(crate) struct ProcessGrant {
+    pub(crate) executables: Vec<Regex>,
+    /// Whether that is all of them, so that no name has to be looked up.
+    pub(crate) all: bool,
+    pub(crate) environment: Vec<String>,
+}
+
+/// A command line, taken apart once.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) words: Vec<Template>,
+    pub(crate) timeout: std::time::Duration,
+    pub(crate) lifts: Option<Lift>,
+}
+
+/// What a placeholder may hold.
+#[derive(Debug)]
+enum Hole {
+    Pattern(Regex),
+    Below {
+        paths: Vec<PathBuf>,
+        setting: Option<String>,
+    },
+}
+
+/// A value that a placeholder may not hold.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadValue {
+    pub(crate) hole: String,
+    pub(crate) wanted: String,
+}
+
+impl Grants {
+    /// Completes a manifest's asks. The error says which text lacks what.
+    pub(crate) fn complete(manifest: &Manifest) -> Result<Self, String> {
+        let asks = &manifest.asks;
+        let paths = |texts: &[String]| {
+            texts
+                .iter()
+                .map(|text| path(text))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let processes = asks.processes.as_ref().map(|ask| {
+            let executables = ask
+                .executables
+                .iter()
+                .map(|glob| glob_regex(glob))
+                .collect::<Result<Vec<_>, _>>();
+            executables.map(|executables| ProcessGrant {
+                executables,
+                all: ask.executables.iter().any(|glob| glob == "*"),
+                environment: ask.environment.clone(),
+            })
+        });
+        let mut holes = BTreeMap::new();
+        for (name, ask) in &asks.placeholders {
+            holes.insert(name.clone(), hole(ask)?);
+        }
+        Ok(Self {
+            environment: asks.settings.environment.clone(),
+            paths: asks
+                .files
+                .as_ref()
+                .map_or(Ok(Vec::new()), |ask| paths(&ask.paths))?,
+            processes: processes.transpose()?,
+            commands: asks
+                .commands
+                .iter()
+                .map(|(name, ask)| (name.clone(), command(ask)))
+                .collect(),
+            ending: asks
+                .ending
+                .commands
+                .iter()
+                .map(|(name, ask)| (name.clone(), command(ask)))
+                .collect(),
+            signals: asks.ending.signals.clone(),
+            holes,
+        })
+    }
+
+    /// Fills a command line. Every value is checked against what its placeholder
+    /// may hold, whoever gave it.
+    pub(crate) fn fill<'a>(
+        &self,
+        command: &Command,
+        settings: &[Fact],
+        value: impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<Vec<String>, BadValue> {
+        let checked = |name: &str| {
+            let bad = |wanted: String| BadValue {
+                hole: name.to_owned(),
+                wanted,
+            };
+            let value = value(name).ok_or_else(|| bad("a value".to_owned()))?;
+            let hole = self
+                .holes
+                .get(name)
+                .ok_or_else(|| bad("a declaration in the manifest".to_owned()))?;
+            hole.check(value, settings).map_err(bad)?;
+            Ok(value.to_owned())
+        };
+        command
+            .words
+            .iter()
+            .map(|word| word.fill(checked))
+            .collect()
+    }
+}
+
+impl Hole {
+    fn check(&self, value: &str, settings: &[Fact]) -> Result<(), String> {
+        match self {
+            Self::Pattern(pattern) if pattern.is_match(value) => Ok(()),
+            Self::Pattern(pattern) => Err(format!("a value that matches {pattern}")),
+            Self::Below { paths, setting } => {
+                let chosen = setting
+                    .as_deref()
+                    .is_some_and(|name| setting_holds(settings, name, value));
+                if chosen
+                    || (plain(Path::new(value))
+                        && paths.iter().any(|path| Path::new(value).starts_with(path)))
+                {
+                    return Ok(());
+                }
+                let places: Vec<String> = paths
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect();
+                let or = setting.as_ref().map_or(String::new(), |name| {
+                    format!(", or listed in the setting {name}")
+                });
+                Err(format!("a path below {}{or}", places.join(", ")))
+            }
+        }
+    }
+}
+
+fn setting_holds(settings: &[Fact], name: &str, wanted: &str) -> bool {
+    settings.iter().any(|fact| {
+        fact.name == name
+            && matches!(&fact.value, Value::Texts(texts) if texts.iter().any(|text| text == wanted))
+    })
+}
+
+/// Whether a path is absolute and has no `.` or `..` to leave it by, and no NUL.
+pub(crate) fn plain(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    path.is_absolute()
+        && !text.contains(&0)
+        && !text
+            .split(|&byte| byte == b'/')
+            .any(|part| part == b"." || part == b"..")
+        && path
+            .components()
+            .all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+}
+
+fn command(ask: &CommandAsk) -> Command {
+    Command {
+        words: ask.run.iter().map(|word| Template::parse(word)).collect(),
+        timeout: ask.time(),
+        lifts: ask.lifts,
+    }
+}
+
+fn hole(ask: &PlaceholderAsk) -> Result<Hole, String> {
+    match &ask.pattern {
+        Some(pattern) => Ok(Hole::Pattern(
+            whole_regex(pattern).map_err(|error| error.to_string())?,
+        )),
+        None => Ok(Hole::Below {
+            paths: ask
+                .paths
+                .iter()
+                .map(|text| path(text))
+                .collect::<Result<_, _>>()?,
+            setting: ask.setting.clone(),
+        }),
+    }
+}
+
+/// A path of the manifest, completed. The environment may name any place, so
+/// what it gives is checked like everything else.
+fn path(text: &str) -> Result<PathBuf, String> {
+    let full = expand(text, surroundings)?;
+    let path = PathBuf::from(&full);
+    if plain(&path) {
+        Ok(path)
+    } else {
+        Err(format!(
+            "{text:?} becomes {full:?}, which is no plain absolute path"
+        ))
+    }
+}
+
+fn surroundings(name: &str) -> Option<String> {
+    match name {
+        "UID" => Some(rustix::process::getuid().as_raw().to_string()),
+        other => std::env::var(other).ok(),
+    }
+}
+
+pub(crate) fn glob_regex(glob: &str) -> Result<Regex, String> {
+    whole_regex(&regex::escape(glob).replace(r"\*", ".*").replace(r"\?", "."))
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grants(asks: &str) -> Grants {
+        let text =
+            format!("name = \"x\"\nversion = \"1\"\nworld = \"backend\"\nsummary = \"s\"\n{asks}");
+        Grants::complete(&Manifest::parse(&text, "x.toml").expect("a good manifest"))
+            .expect("complete")
+    }
+
+    #[test]
+    fn values_are_checked_whoever_gave_them() {
+        let grants = grants(
+            "[asks.commands.c]\nrun = [\"t\", \"-S\", \"{socket}\", \"{id}:\"]\n\
+             [asks.placeholders.socket]\npaths = [\"/run/x\"]\nsetting = \"sockets\"\n\
+             [asks.placeholders.id]\npattern = '\\$[0-9]+'\n",
+        );
+        let settings = [Fact {
+            name: "sockets".into(),
+            value: Value::Texts(vec!["/elsewhere/s".into()]),
+        }];
+        let fill = |socket: &'static str, id: &'static str| {
+            grants.fill(&grants.commands["c"], &settings, |name| {
+                Some(if name == "id" { id } else { socket })
+            })
+        };
+        assert_eq!(
+            fill("/run/x/a", "$3").expect("good"),
+            ["t", "-S", "/run/x/a", "$3:"]
+        );
+        assert_eq!(fill("/elsewhere/s", "$3").expect("good")[2], "/elsewhere/s");
+        let bad = [
+            ("/run/xy/a", "$3"),
+            ("/run/x/../y", "$3"),
+            ("/run/x/./y", "$3"),
+            ("/elsewhere/s2", "$3"),
+            ("run/x/a", "$3"),
+            ("/run/x/a\0b", "$3"),
+            ("/run/x/a", "$3 ; kill-server"),
+            ("/run/x/a", "$3\n"),
+            ("/run/x/a", "3"),
+        ];
+        for (socket, id) in bad {
+            assert!(fill(socket, id).is_err(), "{socket:?} {id:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_value_is_refused() {
+        let grants = grants(
+            "[asks.commands.c]\nrun = [\"t\", \"{id}\"]\n[asks.placeholders.id]\npattern = '.*'\n",
+        );
+        assert!(grants.fill(&grants.commands["c"], &[], |_| None).is_err());
+    }
+}

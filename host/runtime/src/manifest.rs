@@ -1,0 +1,535 @@
+//! `NAME.toml`: what a plugin is, and what it asks for.
+//!
+//! Everything that a plugin can ever do on this machine stands in this file, so
+//! that a person can read it before saying yes. What is not understood in it is
+//! an error and never ignored: a misspelt restriction would otherwise be none.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reap_core::ids::PluginName;
+use reap_core::time::Span;
+use regex::Regex;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::limits::LONGEST_COMMAND;
+use crate::template::Template;
+
+/// Which contract a plugin fulfils.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum World {
+    /// It knows a kind of session.
+    Backend,
+    /// It votes on sessions.
+    Policy,
+}
+
+impl World {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Backend => "backend",
+            Self::Policy => "policy",
+        }
+    }
+}
+
+/// What a plugin is and asks for.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Its name.
+    pub name: PluginName,
+    /// Its version.
+    pub version: String,
+    /// What it is for, in one sentence.
+    pub summary: String,
+    /// Which contract it fulfils.
+    pub world: World,
+    /// What it asks for.
+    pub asks: Asks,
+    digest: String,
+}
+
+/// What a plugin asks for. A capability that it does not name, it does not get.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Asks {
+    /// Knowing the host's surroundings.
+    pub settings: SettingsAsk,
+    /// Reading files.
+    pub files: Option<FilesAsk>,
+    /// Looking at processes.
+    pub processes: Option<ProcessesAsk>,
+    /// Running these command lines, by name.
+    pub commands: BTreeMap<String, CommandAsk>,
+    /// What a placeholder of a command line may hold.
+    pub placeholders: BTreeMap<String, PlaceholderAsk>,
+    /// Ending sessions.
+    pub ending: EndingAsk,
+}
+
+/// Which of the host's environment variables a plugin wants to read.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SettingsAsk {
+    /// Their names.
+    pub environment: Vec<String>,
+}
+
+/// Which files a plugin wants to read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesAsk {
+    /// These paths and what is below them.
+    pub paths: Vec<String>,
+}
+
+/// Which processes a plugin wants to look at.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessesAsk {
+    /// Globs over the file name of the executable or of the first argument.
+    pub executables: Vec<String>,
+    /// Which of their environment variables it wants to read.
+    #[serde(default)]
+    pub environment: Vec<String>,
+}
+
+/// A command line that a plugin wants to run.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandAsk {
+    /// The program and its arguments.
+    pub run: Vec<String>,
+    /// How long it may take.
+    #[serde(default = "default_timeout", deserialize_with = "span")]
+    pub timeout: Span,
+    /// Only for ending commands: what the permit must lift for it.
+    #[serde(default)]
+    pub lifts: Option<Lift>,
+}
+
+/// What a permit may lift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lift {
+    /// The protection of attached sessions.
+    Attached,
+}
+
+/// What a placeholder may hold: one of `pattern` and `paths` is needed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlaceholderAsk {
+    /// A regular expression that the whole value must match.
+    pub pattern: Option<String>,
+    /// The value must be below one of these paths.
+    pub paths: Vec<String>,
+    /// Or be one of the values of this setting (several texts).
+    pub setting: Option<String>,
+}
+
+/// How a plugin wants to end sessions.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EndingAsk {
+    /// The command lines that end a session, by name.
+    pub commands: BTreeMap<String, CommandAsk>,
+    /// Signals to the session's processes.
+    pub signals: Option<SignalsAsk>,
+}
+
+/// Signals to a session's processes, and how the host can tell that they are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignalsAsk {
+    /// How the processes that a backend lists prove themselves. What descends
+    /// from them, or is of their kernel session, follows.
+    pub root: RootProof,
+    /// Environment variables that prove a process: a regular expression for
+    /// each, all of which must match. `{server}` is the pid of the instance's
+    /// server, `{fact.NAME}` a fact of the session.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Globs over the kernel's short names of processes that are never taken
+    /// for a session's, nor what descends from them: servers that were started
+    /// from inside a session and serve others.
+    #[serde(default)]
+    pub spare: Vec<String>,
+}
+
+/// How a listed process proves that it belongs to the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RootProof {
+    /// Its parent is the instance's server.
+    ChildOfServer,
+    /// The backend's word is enough, among the processes that it may look at.
+    Listed,
+}
+
+/// What is wrong with a manifest.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{origin}: {problem}")]
+pub struct ManifestError {
+    /// The file.
+    pub origin: String,
+    /// What is wrong, where, and what is valid.
+    pub problem: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: PluginName,
+    version: String,
+    world: World,
+    summary: String,
+    #[serde(default)]
+    asks: Asks,
+}
+
+fn default_timeout() -> Span {
+    Span::from_secs(5)
+}
+
+fn span<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
+    String::deserialize(from)?
+        .parse()
+        .map_err(serde::de::Error::custom)
+}
+
+/// Placeholders that the host fills itself in an ending command.
+pub(crate) const FROM_PERMIT: [&str; 3] = ["instance", "key", "incarnation"];
+
+impl Manifest {
+    /// Reads a manifest. `origin` names it in errors.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, ManifestError> {
+        let wrong = |problem: String| ManifestError {
+            origin: origin.to_owned(),
+            problem,
+        };
+        let file: File =
+            toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
+        let manifest = Self {
+            name: file.name,
+            version: file.version,
+            summary: file.summary,
+            world: file.world,
+            asks: file.asks,
+            digest: digest(text.as_bytes()),
+        };
+        manifest.check().map_err(wrong)?;
+        Ok(manifest)
+    }
+
+    /// The SHA-256 of the manifest's text, in hex. An approval is for this.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.world == World::Policy && !self.asks.is_empty() {
+            return Err("a policy gets no capabilities: it only votes. Remove [asks]".to_owned());
+        }
+        for (name, command) in &self.asks.commands {
+            let holes = check_command(&format!("[asks.commands.{name}]"), command)?;
+            if command.lifts.is_some() {
+                return Err(format!(
+                    "[asks.commands.{name}]: `lifts` is for [asks.ending.commands] only"
+                ));
+            }
+            self.check_holes(&format!("[asks.commands.{name}]"), &holes)?;
+        }
+        for (name, command) in &self.asks.ending.commands {
+            let place = format!("[asks.ending.commands.{name}]");
+            let holes = check_command(&place, command)?;
+            if let Some(hole) = holes
+                .iter()
+                .find(|hole| !FROM_PERMIT.contains(&hole.as_str()))
+            {
+                return Err(format!(
+                    "{place}: {{{hole}}} cannot be filled: an ending command gets its values from the permit, \
+                     which has {{instance}}, {{key}} and {{incarnation}}"
+                ));
+            }
+            if !holes.iter().any(|hole| hole == "key") {
+                return Err(format!("{place}: it must name its session: use {{key}}"));
+            }
+            self.check_holes(&place, &holes)?;
+        }
+        for (name, placeholder) in &self.asks.placeholders {
+            check_placeholder(name, placeholder)?;
+        }
+        if let Some(signals) = &self.asks.ending.signals {
+            check_signals(signals)?;
+        }
+        Ok(())
+    }
+
+    fn check_holes(&self, place: &str, holes: &[String]) -> Result<(), String> {
+        match holes
+            .iter()
+            .find(|hole| !self.asks.placeholders.contains_key(*hole))
+        {
+            Some(hole) => Err(format!(
+                "{place}: {{{hole}}} is not declared; add [asks.placeholders.{hole}] with a `pattern` or `paths`"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The asks in plain words, a sentence each.
+    pub fn in_words(&self) -> Vec<String> {
+        self.asks.in_words()
+    }
+}
+
+impl Asks {
+    fn is_empty(&self) -> bool {
+        self.in_words().is_empty() && self.placeholders.is_empty()
+    }
+
+    fn in_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if !self.settings.environment.is_empty() {
+            words.push(format!(
+                "Read these environment variables of Reap: {}.",
+                self.settings.environment.join(", ")
+            ));
+        }
+        if let Some(files) = &self.files {
+            words.push(format!(
+                "Read files and folders at and below: {}.",
+                files.paths.join(", ")
+            ));
+        }
+        if let Some(processes) = &self.processes {
+            let which = match processes.executables.as_slice() {
+                [all] if all == "*" => "all your processes".to_owned(),
+                some => format!("your processes named {}", some.join(", ")),
+            };
+            words.push(format!(
+                "Look at {which}: arguments, working directory, processor time."
+            ));
+            if !processes.environment.is_empty() {
+                words.push(format!(
+                    "Read these variables of those processes: {}.",
+                    processes.environment.join(", ")
+                ));
+            }
+        }
+        for (name, command) in &self.commands {
+            words.push(format!("Run `{}` ({name}).", command.run.join(" ")));
+        }
+        for (name, command) in &self.ending.commands {
+            let when = if command.lifts.is_some() {
+                ", also while somebody is attached"
+            } else {
+                ""
+            };
+            words.push(format!(
+                "End a session that you agreed to end{when}: `{}` ({name}).",
+                command.run.join(" ")
+            ));
+        }
+        if let Some(signals) = &self.ending.signals {
+            let proof = match signals.root {
+                RootProof::ChildOfServer => "children of its server, their descendants",
+                RootProof::Listed => "those that the plugin lists, their descendants",
+            };
+            words.push(format!(
+                "End the processes of such a session with TERM, then KILL ({proof})."
+            ));
+        }
+        words
+    }
+}
+
+fn check_command(place: &str, command: &CommandAsk) -> Result<Vec<String>, String> {
+    let Some(program) = command.run.first() else {
+        return Err(format!(
+            "{place}: `run` is empty; write the program and its arguments"
+        ));
+    };
+    if Template::parse(program).holes().next().is_some() {
+        return Err(format!(
+            "{place}: the program itself cannot be a placeholder"
+        ));
+    }
+    if command.timeout > LONGEST_COMMAND || command.timeout.millis() == 0 {
+        return Err(format!(
+            "{place}: timeout must be more than 0s and at most {LONGEST_COMMAND}"
+        ));
+    }
+    Ok(command
+        .run
+        .iter()
+        .flat_map(|word| {
+            Template::parse(word)
+                .holes()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect())
+}
+
+fn check_placeholder(name: &str, placeholder: &PlaceholderAsk) -> Result<(), String> {
+    match (
+        &placeholder.pattern,
+        placeholder.paths.is_empty() && placeholder.setting.is_none(),
+    ) {
+        (Some(pattern), true) => whole_regex(pattern).map(|_| ()).map_err(|error| {
+            format!("[asks.placeholders.{name}]: `pattern` is not valid: {error}")
+        }),
+        (None, false) => Ok(()),
+        (Some(_), false) => Err(format!(
+            "[asks.placeholders.{name}]: use `pattern`, or `paths` and `setting`, not both"
+        )),
+        (None, true) => Err(format!(
+            "[asks.placeholders.{name}]: add a `pattern`, or `paths`, or a `setting`"
+        )),
+    }
+}
+
+fn check_signals(signals: &SignalsAsk) -> Result<(), String> {
+    for (name, pattern) in &signals.environment {
+        let sample = Template::parse(pattern).fill(|_| Ok::<_, String>("0".to_owned()))?;
+        whole_regex(&sample).map_err(|error| {
+            format!("[asks.ending.signals.environment] {name}: not a valid pattern: {error}")
+        })?;
+        let unknown = Template::parse(pattern)
+            .holes()
+            .find(|hole| *hole != "server" && !hole.starts_with("fact."))
+            .map(str::to_owned);
+        if let Some(hole) = unknown {
+            return Err(format!(
+                "[asks.ending.signals.environment] {name}: {{{hole}}} is not known; use {{server}} or {{fact.NAME}}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A regular expression that must match the whole text, line ends included.
+pub(crate) fn whole_regex(pattern: &str) -> Result<Regex, regex::Error> {
+    regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .size_limit(1 << 20)
+        .build()
+}
+
+/// SHA-256 in hex.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+impl CommandAsk {
+    pub(crate) fn time(&self) -> Duration {
+        Duration::from_millis(self.timeout.millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "name = \"x\"\nversion = \"1\"\nworld = \"backend\"\nsummary = \"s\"\n";
+
+    #[test]
+    fn bad_manifests_say_what_to_change() {
+        let cases = [
+            (
+                "[asks.telepathy]\n",
+                "unknown field `telepathy`, expected one of `settings`, `files`",
+            ),
+            (
+                "[asks.commands.c]\nrun = []\n",
+                "[asks.commands.c]: `run` is empty",
+            ),
+            (
+                "[asks.commands.c]\nrun = [\"{p}\"]\n",
+                "the program itself cannot be a placeholder",
+            ),
+            (
+                "[asks.commands.c]\nrun = [\"t\", \"{p}\"]\n",
+                "{p} is not declared; add [asks.placeholders.p]",
+            ),
+            (
+                "[asks.commands.c]\nrun = [\"t\"]\ntimeout = \"2h\"\n",
+                "at most 1m",
+            ),
+            (
+                "[asks.commands.c]\nrun = [\"t\"]\nlifts = \"attached\"\n",
+                "`lifts` is for [asks.ending.commands] only",
+            ),
+            (
+                "[asks.ending.commands.c]\nrun = [\"t\"]\n",
+                "it must name its session: use {key}",
+            ),
+            (
+                "[asks.ending.commands.c]\nrun = [\"t\", \"{key}\", \"{pid}\"]\n",
+                "{pid} cannot be filled",
+            ),
+            (
+                "[asks.placeholders.p]\npattern = \"(\"\n",
+                "`pattern` is not valid",
+            ),
+            ("[asks.placeholders.p]\n", "add a `pattern`, or `paths`"),
+            (
+                "[asks.ending.signals]\nroot = \"guess\"\n",
+                "unknown variant `guess`",
+            ),
+            (
+                "[asks.ending.signals]\nroot = \"listed\"\nenvironment = { T = '{pid}' }\n",
+                "{pid} is not known; use {server}",
+            ),
+        ];
+        for (asks, want) in cases {
+            let error = Manifest::parse(&format!("{HEAD}{asks}"), "x.toml")
+                .expect_err(asks)
+                .to_string();
+            assert!(error.contains(want), "{asks}: {error}");
+            assert!(error.starts_with("x.toml: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_policy_gets_nothing() {
+        let text = HEAD.replace("backend", "policy") + "[asks.files]\npaths = [\"/\"]\n";
+        let error = Manifest::parse(&text, "x.toml")
+            .expect_err("policies get nothing")
+            .to_string();
+        assert!(error.contains("a policy gets no capabilities"), "{error}");
+    }
+
+    #[test]
+    fn patterns_match_the_whole_value() {
+        let pattern = whole_regex(r"\$[0-9]+|x").expect("valid");
+        assert!(pattern.is_match("$12") && pattern.is_match("x"));
+        for bad in ["$12\n", "a$12", "$12;", "xx", "", "\n$1"] {
+            assert!(!pattern.is_match(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_asks_can_be_read() {
+        let text = format!(
+            "{HEAD}[asks.processes]\nexecutables = [\"*\"]\n[asks.commands.scan]\nrun = [\"tmux\", \"ls\"]\n\
+             [asks.ending.signals]\nroot = \"child-of-server\"\n"
+        );
+        let words = Manifest::parse(&text, "x.toml").expect("good").in_words();
+        assert_eq!(
+            words,
+            [
+                "Look at all your processes: arguments, working directory, processor time.",
+                "Run `tmux ls` (scan).",
+                "End the processes of such a session with TERM, then KILL (children of its server, their descendants).",
+            ]
+        );
+    }
+}

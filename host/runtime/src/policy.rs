@@ -1,0 +1,109 @@
+//! A loaded policy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reap_core::ids::PluginName;
+use reap_core::subject::Subject;
+use reap_core::time::Timestamp;
+use reap_core::vote::Vote;
+use wasmtime::{Engine, Store};
+
+use crate::bindings::policy::{PolicyPlugin, PolicyPluginPre};
+use crate::call::{Call, call};
+use crate::capabilities::log::LogLine;
+use crate::convert;
+use crate::error::CallError;
+use crate::state::{Shared, State};
+
+/// A policy that can be asked for votes. Cheap to clone.
+#[derive(Clone)]
+pub struct Policy {
+    engine: Engine,
+    pre: PolicyPluginPre<State>,
+    shared: Arc<Shared>,
+}
+
+impl Policy {
+    pub(crate) fn new(engine: Engine, pre: PolicyPluginPre<State>, shared: Arc<Shared>) -> Self {
+        Self {
+            engine,
+            pre,
+            shared,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &PluginName {
+        &self.shared.name
+    }
+
+    /// Its counters by name.
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.shared.counters.read()
+    }
+
+    /// The messages that it wrote since the last time.
+    pub fn log(&self) -> Vec<LogLine> {
+        self.shared.take_log()
+    }
+
+    pub(crate) async fn configure(&self) -> Result<(), CallError> {
+        let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
+        let about = Call {
+            name: "configure",
+            time: self.shared.limits.call(),
+            frozen: Some(Duration::ZERO),
+        };
+        let work = async move |store: &mut Store<State>| {
+            let plugin: PolicyPlugin = pre.instantiate_async(&mut *store).await?;
+            plugin
+                .reap_plugin_policy()
+                .call_configure(store, &settings)
+                .await
+        };
+        call(&self.engine, &self.shared, about, |_| (), work)
+            .await
+            .0
+    }
+
+    /// One vote for each subject, in their order.
+    pub async fn evaluate(
+        &self,
+        now: Timestamp,
+        subjects: &[Subject],
+    ) -> Result<Vec<Vote>, CallError> {
+        if subjects.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
+        let count = subjects.len();
+        let subjects: Vec<_> = subjects.iter().map(convert::subject_out).collect();
+        let frozen = Some(Duration::from_millis(now.millis()));
+        let about = Call {
+            name: "evaluate",
+            time: self.shared.limits.call(),
+            frozen,
+        };
+        let work = async move |store: &mut Store<State>| {
+            let plugin: PolicyPlugin = pre.instantiate_async(&mut *store).await?;
+            let policy = plugin.reap_plugin_policy();
+            if let Err(error) = policy.call_configure(&mut *store, &settings).await? {
+                return Ok(Err(error));
+            }
+            policy.call_evaluate(store, now.millis(), &subjects).await
+        };
+        let votes = call(&self.engine, &self.shared, about, |_| (), work)
+            .await
+            .0?;
+        if votes.len() != count {
+            self.shared.counters.nonsense.one();
+            let why = format!("{} votes on {count} sessions", votes.len());
+            return Err(CallError::Nonsense {
+                call: "evaluate",
+                why,
+            });
+        }
+        Ok(votes.into_iter().map(convert::vote).collect())
+    }
+}
