@@ -1,0 +1,167 @@
+//! What one server's answer to the `scan` command means.
+//!
+//! Two sentences of tmux say for certain that there is no server at a path.
+//! Everything else that goes wrong says nothing about the sessions: a reaper that
+//! read every error as "no sessions" took fifty live ones for dead.
+
+use reap_plugin::Error;
+use reap_plugin::commands::Output;
+
+use crate::rows::{Rows, parse};
+
+/// What became of asking one server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// It answered.
+    Server(Rows),
+    /// There is positively no server at that path.
+    Absent(String),
+    /// It could not be asked, or what it said is not understood.
+    Failed(Error),
+}
+
+/// Reads the answer of the server at `socket`.
+pub fn read(socket: &str, output: Result<Output, Error>) -> Answer {
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => return Answer::Failed(not_run(error)),
+    };
+    if let Some(why) = no_server(socket, &output) {
+        return Answer::Absent(why);
+    }
+    match parse(&output.stdout) {
+        Ok(rows) if answered(&output, &rows) => Answer::Server(marked(rows, &output)),
+        Err(why) if output.status == Some(0) => {
+            Answer::Failed(Error::Failed(format!("tmux answered something unexpected: {why}")))
+        }
+        Ok(_) | Err(_) => Answer::Failed(complaint(&output)),
+    }
+}
+
+/// The two sentences, each whole and with this very path in it.
+fn no_server(socket: &str, output: &Output) -> Option<String> {
+    if output.status != Some(1) || !output.stdout.is_empty() {
+        return None;
+    }
+    match output.stderr.trim_end_matches('\n') {
+        said if said == format!("no server running on {socket}") => {
+            Some("no tmux server listens at this socket".to_owned())
+        }
+        said if said == format!("error connecting to {socket} (No such file or directory)") => {
+            Some("there is no such socket".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// A server that lives on without sessions (`exit-empty off`) prints its own row
+/// and then finds nothing to list.
+fn answered(output: &Output, rows: &Rows) -> bool {
+    let nothing = rows.sessions.is_empty() && rows.panes.is_empty() && rows.clients.is_empty();
+    match output.status {
+        Some(0) => true,
+        Some(1) => nothing && output.stderr.trim_end() == "no current target",
+        _ => false,
+    }
+}
+
+fn marked(mut rows: Rows, output: &Output) -> Rows {
+    if output.truncated {
+        rows.flaws.push("tmux printed more than the host lets through (limit `output_bytes`)".to_owned());
+    }
+    rows
+}
+
+/// What tmux complained about, as an error of ours.
+pub fn complaint(output: &Output) -> Error {
+    let said = output.stderr.trim();
+    let said = if said.is_empty() { "no word of why" } else { said };
+    match output.status {
+        Some(status) => Error::Unavailable(format!("tmux failed with status {status}: {said}")),
+        None => Error::Unavailable(format!("tmux was ended by a signal: {said}")),
+    }
+}
+
+/// The error of a command that did not run to its end.
+pub fn not_run(error: Error) -> Error {
+    match error {
+        Error::NotFound(what) => Error::Unavailable(format!(
+            "{what}; install tmux, or put it into the PATH that Reap runs with, to see the sessions of this server"
+        )),
+        Error::TimedOut(what) => Error::TimedOut(format!("the tmux server does not answer: {what}")),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOCKET: &str = "/tmp/tmux-0/default";
+
+    fn output(status: Option<i32>, stdout: &str, stderr: &str) -> Result<Output, Error> {
+        Ok(Output { status, stdout: stdout.as_bytes().to_vec(), stderr: stderr.to_owned(), truncated: false })
+    }
+
+    #[test]
+    fn only_two_sentences_mean_absent() {
+        let absent = [
+            "no server running on /tmp/tmux-0/default\n",
+            "error connecting to /tmp/tmux-0/default (No such file or directory)\n",
+        ];
+        for said in absent {
+            assert!(matches!(read(SOCKET, output(Some(1), "", said)), Answer::Absent(_)), "{said}");
+        }
+        let failed = [
+            (Some(1), "", "error connecting to /tmp/tmux-0/default (Permission denied)\n"),
+            (Some(1), "", "error connecting to /tmp/tmux-0/default (File name too long)\n"),
+            (Some(1), "", "no server running on /tmp/tmux-0/other\n"),
+            (Some(1), "", "no server running on /tmp/tmux-0/default (or so)\n"),
+            (Some(1), "H 5 4 3 3.3a\n", "no server running on /tmp/tmux-0/default\n"),
+            (Some(0), "", "no server running on /tmp/tmux-0/default\n"),
+            (None, "", "no server running on /tmp/tmux-0/default\n"),
+            (Some(1), "", "protocol version mismatch (client 8, server 7)\n"),
+            (Some(1), "", "server exited unexpectedly\n"),
+            (Some(1), "", "no current target\n"),
+            (Some(1), "", ""),
+            (Some(0), "", ""),
+            (Some(0), "no H row\n", ""),
+            (Some(1), "H 5 4 3 3.3a\nS $0", "server exited unexpectedly\n"),
+            (None, "H 5 4 3 3.3a\n", ""),
+        ];
+        for (status, stdout, stderr) in failed {
+            let answer = read(SOCKET, output(status, stdout, stderr));
+            assert!(matches!(answer, Answer::Failed(_)), "{status:?} {stdout:?} {stderr:?}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_sessions_is_empty_and_not_absent() {
+        let answer =
+            read(SOCKET, output(Some(1), "H 1795163105 17208 1795163100 3.3a\n", "no current target\n"));
+        let Answer::Server(rows) = answer else { panic!("{answer:?}") };
+        assert!(rows.sessions.is_empty() && rows.flaws.is_empty());
+        let with_session = "H 5 4 3 3.3a\nS $0 1 1  0 0 0 0 1  x \nP $0 @0 %0 7 0 1\n";
+        assert!(matches!(
+            read(SOCKET, output(Some(1), with_session, "no current target\n")),
+            Answer::Failed(_)
+        ));
+    }
+
+    #[test]
+    fn cut_output_is_never_whole() {
+        let rows = b"H 5 4 3 3.3a\nS $0 1 1  0 0 0 0 1  x \nP $0 @0 %0 7 0 1\n".to_vec();
+        let cut = Output { status: Some(0), stdout: rows, stderr: String::new(), truncated: true };
+        let answer = read(SOCKET, Ok(cut));
+        let Answer::Server(rows) = answer else { panic!("{answer:?}") };
+        assert_eq!(rows.flaws.len(), 1, "{:?}", rows.flaws);
+    }
+
+    #[test]
+    fn a_missing_tmux_says_what_to_do() {
+        let answer =
+            read(SOCKET, Err(Error::NotFound("tmux is not installed: no such program in PATH".to_owned())));
+        let Answer::Failed(error) = answer else { panic!("{answer:?}") };
+        assert!(error.reason().contains("install tmux"), "{}", error.reason());
+    }
+}

@@ -1,0 +1,307 @@
+//! Reads what the `scan` command of the manifest prints, and believes none of it
+//! that is not exactly as it must be.
+//!
+//! A folder whose name held a line end and `$9 %9 1 0` once added a session with
+//! pid 1 to a reaper's list. Here every row says its kind, ids and numbers are
+//! digits and nothing else, texts come with their length in bytes, and a row that
+//! does not fit is reported instead of guessed at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// A session's id inside its server, which tmux writes `$3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionNumber(pub u32);
+
+impl fmt::Display for SessionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "${}", self.0)
+    }
+}
+
+/// `H`: the server itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its clock in seconds since 1970, read with the rows.
+    pub now: u64,
+    /// Its pid, in its own PID namespace.
+    pub pid: u32,
+    /// When it started, by the same clock.
+    pub started: u64,
+    /// Its version, such as `3.3a`.
+    pub version: String,
+}
+
+/// `S`: a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Its id.
+    pub number: SessionNumber,
+    /// When it was made, in seconds since 1970.
+    pub created: u64,
+    /// When a client last did something in it.
+    pub activity: u64,
+    /// When somebody last attached to it, if ever.
+    pub last_attached: Option<u64>,
+    /// How many clients are attached.
+    pub attached: u32,
+    /// Whether the tag `@reap-protect` is on.
+    pub protected: bool,
+    /// The group it belongs to.
+    pub group: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// The tag `@reap-owner`.
+    pub owner: Option<OwnerTag>,
+}
+
+/// The tag `@reap-owner` as it was printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerTag {
+    /// What was printed: printable ASCII.
+    pub text: String,
+    /// Whether that is all of it, unchanged.
+    pub exact: bool,
+}
+
+/// `C`: a client that is attached to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The session.
+    pub session: SessionNumber,
+    /// Whether it is a program that speaks control mode (iTerm2 does, for a person).
+    pub control: bool,
+}
+
+/// `P`: a pane as one session shows it. A window that several sessions show
+/// appears once for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pane {
+    /// The session.
+    pub session: SessionNumber,
+    /// The window, which tmux writes `@3`.
+    pub window: u32,
+    /// When something last happened in the window, in seconds since 1970.
+    pub window_activity: u64,
+    /// What lives in the pane.
+    pub state: PaneState,
+}
+
+/// What lives in a pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaneState {
+    /// A process tree with this leader.
+    Live(u32),
+    /// What ran in it has ended; `remain-on-exit` keeps the pane.
+    Dead,
+    /// It never had a process: another program writes into it.
+    Empty,
+}
+
+/// All that one server printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    /// The server.
+    pub server: Server,
+    /// Its sessions.
+    pub sessions: Vec<SessionRow>,
+    /// The clients attached to them.
+    pub clients: Vec<Client>,
+    /// The panes that they show.
+    pub panes: Vec<Pane>,
+    /// What was not understood, or does not fit together.
+    pub flaws: Vec<String>,
+}
+
+/// Reads the rows. Without the server's own row nothing is worth anything, and
+/// the error says what stood there.
+pub fn parse(stdout: &[u8]) -> Result<Rows, String> {
+    let (stdout, ended) = stdout.strip_suffix(b"\n").map_or((stdout, false), |stdout| (stdout, true));
+    let mut lines = stdout.split(|byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    let server = text(first).and_then(server_row).ok_or_else(|| flaw("its first row", first))?;
+    let mut rows =
+        Rows { server, sessions: Vec::new(), clients: Vec::new(), panes: Vec::new(), flaws: Vec::new() };
+    for line in lines {
+        if rows.take(line).is_none() {
+            rows.flaws.push(flaw("the row", line));
+        }
+    }
+    if !ended {
+        rows.flaws.push("its output breaks off".to_owned());
+    }
+    rows.check();
+    Ok(rows)
+}
+
+impl Rows {
+    fn take(&mut self, line: &[u8]) -> Option<()> {
+        let (kind, rest) = text(line)?.split_at_checked(2)?;
+        match kind {
+            "S " => self.sessions.push(session_row(rest)?),
+            "C " => self.clients.push(client_row(rest)?),
+            "P " => self.panes.push(pane_row(rest)?),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// A row can be well-formed and still be wrong: every session has a pane, an
+    /// id stands for one session, and nothing belongs to a session not listed.
+    fn check(&mut self) {
+        let mut panes: BTreeMap<SessionNumber, u32> = BTreeMap::new();
+        for pane in &self.panes {
+            *panes.entry(pane.session).or_default() += 1;
+        }
+        let mut known = BTreeSet::new();
+        for SessionRow { number, .. } in &self.sessions {
+            if !known.insert(*number) {
+                self.flaws.push(format!("the session {number} is there twice"));
+            } else if !panes.contains_key(number) {
+                self.flaws.push(format!("the session {number} has no pane"));
+            }
+        }
+        let named: BTreeSet<_> =
+            panes.keys().copied().chain(self.clients.iter().map(|client| client.session)).collect();
+        for stray in named.difference(&known) {
+            self.flaws.push(format!("there are rows of a session {stray} that is not listed"));
+        }
+    }
+}
+
+fn server_row(line: &str) -> Option<Server> {
+    let mut fields = Fields::of(line.strip_prefix("H ")?);
+    let (now, pid, started) = (fields.number()?, fields.number()?, fields.number()?);
+    let version = fields.rest()?;
+    (pid > 0 && !version.is_empty()).then(|| Server { now, pid, started, version: version.to_owned() })
+}
+
+fn session_row(rest: &str) -> Option<SessionRow> {
+    let mut fields = Fields::of(rest);
+    let number = fields.session()?;
+    let (created, activity) = (fields.number()?, fields.number()?);
+    let last_attached = match fields.next()? {
+        "" => None,
+        digits => Some(whole(digits)?),
+    };
+    let (attached, protected) = (fields.number()?, fields.flag()?);
+    let (owner_length, group_length, name_length): (usize, _, _) =
+        (fields.number()?, fields.number()?, fields.number()?);
+    let (group, name) = (fields.of_length(group_length)?, fields.of_length(name_length)?);
+    if name.is_empty() {
+        return None;
+    }
+    Some(SessionRow {
+        number,
+        created,
+        activity,
+        last_attached,
+        attached,
+        protected,
+        group: (!group.is_empty()).then(|| group.to_owned()),
+        name: name.to_owned(),
+        owner: owner_tag(fields.rest()?, owner_length)?,
+    })
+}
+
+/// tmux was asked to cut the tag and to replace what is not printable; then its
+/// length tells whether anything was.
+fn owner_tag(printed: &str, length: usize) -> Option<Option<OwnerTag>> {
+    let printable = printed.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let tag = OwnerTag { text: printed.to_owned(), exact: printed.len() == length };
+    (printable && printed.len() <= length).then(|| (!printed.is_empty()).then_some(tag))
+}
+
+fn client_row(rest: &str) -> Option<Client> {
+    let mut fields = Fields::of(rest);
+    let client = Client { session: fields.session()?, control: fields.flag()? };
+    fields.end().then_some(client)
+}
+
+fn pane_row(rest: &str) -> Option<Pane> {
+    let mut fields = Fields::of(rest);
+    let session = fields.session()?;
+    let window = fields.id('@')?;
+    fields.id('%')?;
+    let pid = fields.number()?;
+    let state = match (fields.flag()?, pid) {
+        (false, 0) => return None,
+        (false, pid) => PaneState::Live(pid),
+        (true, 0) => PaneState::Empty,
+        (true, _) => PaneState::Dead,
+    };
+    let window_activity = fields.number()?;
+    fields.end().then_some(Pane { session, window, window_activity, state })
+}
+
+/// What is left of a row's fields, one space between two of them. An empty field
+/// shows as two spaces in a row, so nothing shifts.
+struct Fields<'a>(Option<&'a str>);
+
+impl<'a> Fields<'a> {
+    fn of(row: &'a str) -> Self {
+        Self(Some(row))
+    }
+
+    fn next(&mut self) -> Option<&'a str> {
+        let left = self.0.take()?;
+        let Some((field, rest)) = left.split_once(' ') else {
+            return Some(left);
+        };
+        self.0 = Some(rest);
+        Some(field)
+    }
+
+    fn number<N: std::str::FromStr>(&mut self) -> Option<N> {
+        whole(self.next()?)
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.next()? {
+            "0" => Some(false),
+            "1" => Some(true),
+            _ => None,
+        }
+    }
+
+    fn id(&mut self, sign: char) -> Option<u32> {
+        whole(self.next()?.strip_prefix(sign)?)
+    }
+
+    fn session(&mut self) -> Option<SessionNumber> {
+        self.id('$').map(SessionNumber)
+    }
+
+    /// A text of so many bytes and the space behind it.
+    fn of_length(&mut self, length: usize) -> Option<&'a str> {
+        let (field, rest) = self.0?.split_at_checked(length)?;
+        self.0 = Some(rest.strip_prefix(' ')?);
+        Some(field)
+    }
+
+    fn rest(self) -> Option<&'a str> {
+        self.0
+    }
+
+    fn end(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// Digits and nothing else: Rust reads `+5` as a number too.
+fn whole<N: std::str::FromStr>(digits: &str) -> Option<N> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+fn text(line: &[u8]) -> Option<&str> {
+    std::str::from_utf8(line).ok()
+}
+
+fn flaw(what: &str, line: &[u8]) -> String {
+    const SHOWN: usize = 120;
+    let shown: String = String::from_utf8_lossy(line).chars().take(SHOWN).collect();
+    format!("{what} {shown:?} is not understood")
+}
+
+#[cfg(test)]
+mod tests;

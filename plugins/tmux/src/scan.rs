@@ -1,0 +1,85 @@
+//! Asks servers and looks at their processes. The only module, with `end` and
+//! `tag`, that calls the host while tmux is at work.
+
+use reap_plugin::commands::{Running, argument, start};
+use reap_plugin::processes::{Detail, inspect, snapshot};
+use reap_plugin::{Error, Listing, Process, log};
+
+use crate::answer::{self, Answer};
+use crate::family::Table;
+use crate::listing::listing;
+use crate::session::Scene;
+
+/// How many servers are asked at once. The host lets 64 commands run by default;
+/// a folder full of stale sockets has more.
+const AT_ONCE: usize = 32;
+
+/// Looks at the servers at these sockets: one command each.
+pub fn servers(sockets: &[String]) -> Vec<Listing> {
+    let mut answers = Vec::with_capacity(sockets.len());
+    let mut table = None;
+    for group in sockets.chunks(AT_ONCE) {
+        let asked: Vec<_> = group.iter().map(|socket| ask(socket)).collect();
+        // While the servers work at their answers, the host reads /proc.
+        table = table.or_else(process_table);
+        let answered = group.iter().zip(asked);
+        answers
+            .extend(answered.map(|(socket, asked)| answer::read(socket, asked.and_then(|it| it.finish()))));
+    }
+    if let Some(table) = &mut table {
+        let wanted = answers.iter().flat_map(|answer| curious(answer, table)).collect();
+        learn(table, wanted);
+    }
+    sockets.iter().zip(&answers).map(|(socket, answer)| listing(socket, answer, table.as_ref())).collect()
+}
+
+/// Looks at one server.
+pub fn server(socket: &str) -> Listing {
+    // One socket, one listing.
+    servers(&[socket.to_owned()]).swap_remove(0)
+}
+
+fn ask(socket: &str) -> Result<Running, Error> {
+    start("scan", &[argument("socket", socket)])
+}
+
+/// The process table, with all that can be guessed to be needed of it. Without
+/// it the sessions are listed all the same, their activity unknown.
+fn process_table() -> Option<Table> {
+    match snapshot() {
+        Ok(rows) => {
+            let mut table = Table::new(rows);
+            let likely = table.likely();
+            learn(&mut table, likely);
+            Some(table)
+        }
+        Err(error) => {
+            warn(&format!("no session's activity can be told: {}", error.reason()));
+            None
+        }
+    }
+}
+
+fn curious(answer: &Answer, table: &Table) -> Vec<Process> {
+    match answer {
+        Answer::Server(rows) => Scene::new(rows, Some(table)).curious(),
+        Answer::Absent(_) | Answer::Failed(_) => Vec::new(),
+    }
+}
+
+/// Reads arguments and working directories where they were not read before: one
+/// call for all.
+fn learn(table: &mut Table, wanted: Vec<Process>) {
+    let wanted = table.unread(wanted);
+    if wanted.is_empty() {
+        return;
+    }
+    match inspect(&wanted, Detail::ARGV | Detail::CWD) {
+        Ok(details) => table.learn(&wanted, details),
+        Err(error) => warn(&format!("no process's arguments can be read: {}", error.reason())),
+    }
+}
+
+fn warn(message: &str) {
+    log::write(log::Level::Warn, message);
+}
