@@ -1,0 +1,178 @@
+//! Names that must never be mixed up, each its own type.
+//!
+//! A session is *identified* by backend, instance, key and incarnation, and
+//! never by its title: a reaper that went by names killed `app-10` for `app-1`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The name of a plugin: `tmux`, `idle-shell`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PluginName(String);
+
+/// Why a text is no plugin name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no plugin name: use lower-case letters, digits and dashes, a letter first, at most 40")]
+pub struct BadName(pub String);
+
+impl PluginName {
+    /// Checks that the text is a plugin name: lower-case letters, digits and
+    /// dashes, a letter first, at most 40 characters.
+    pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
+        let text = text.into();
+        let good = text.len() <= 40
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        if good { Ok(Self(text)) } else { Err(BadName(text)) }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PluginName {
+    type Error = BadName;
+    fn try_from(text: String) -> Result<Self, BadName> {
+        Self::new(text)
+    }
+}
+
+impl From<PluginName> for String {
+    fn from(name: PluginName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for PluginName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes the text as it is.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// One thing that a backend looks into: a tmux server's socket, a kiro home,
+    /// a gateway's address.
+    Instance
+}
+text_id! {
+    /// A session's native name inside its instance: `$3`, a uuid.
+    Key
+}
+text_id! {
+    /// Changes whenever the same key comes to mean another session.
+    Incarnation
+}
+text_id! {
+    /// Which start of an instance's server it is.
+    Generation
+}
+
+/// Where a session is to be found. Written `backend/instance/key`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Address {
+    /// The backend that knows it.
+    pub backend: PluginName,
+    /// The instance inside the backend.
+    pub instance: Instance,
+    /// The key inside the instance.
+    pub key: Key,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.backend, self.instance, self.key)
+    }
+}
+
+/// The short id that people type: hex of a hash over backend, instance, key and
+/// incarnation. A unique prefix of [`Handle::SHORTEST`] or more digits is enough.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Handle(String);
+
+impl Handle {
+    /// Digits of a whole handle: 64 bits, so that two of a million sessions
+    /// collide with a probability of 1 in 40 million.
+    pub const DIGITS: usize = 16;
+    /// Digits that are shown in tables.
+    pub const SHOWN: usize = 8;
+    /// The least number of digits that name a session.
+    pub const SHORTEST: usize = 4;
+
+    /// The handle of the session at `address` in its `incarnation`.
+    pub fn of(address: &Address, incarnation: &Incarnation) -> Self {
+        let mut hash = Sha256::new();
+        let parts =
+            [address.backend.as_str(), address.instance.as_str(), address.key.as_str(), incarnation.as_str()];
+        for part in parts {
+            // The length goes in first: ("ab", "c") and ("a", "bc") are two sessions.
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self(hex(&hash.finalize(), Self::DIGITS))
+    }
+
+    /// All digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The digits that tables show.
+    pub fn short(&self) -> &str {
+        &self.0[..Self::SHOWN]
+    }
+
+    /// Whether `text` is a prefix of this handle that is long enough to name it.
+    pub fn answers_to(&self, text: &str) -> bool {
+        text.len() >= Self::SHORTEST && self.0.starts_with(text)
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The first `digits` hex digits of some bytes.
+pub(crate) fn hex(bytes: &[u8], digits: usize) -> String {
+    use fmt::Write;
+    let mut text = String::with_capacity(digits + 1);
+    for byte in &bytes[..digits.div_ceil(2)] {
+        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
+    }
+    text.truncate(digits);
+    text
+}

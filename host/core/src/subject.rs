@@ -1,0 +1,248 @@
+//! A session as the host sees it: what its backend says, and what the host
+//! knows besides. Selectors choose among these, policies vote on them.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Address, Generation, Handle, Instance, Key, PluginName};
+use crate::listing::{Answers, Listing, Observation};
+use crate::session::{Fact, Session};
+use crate::time::{Span, Timestamp};
+
+/// The note that a session was voted an orphan before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Since when.
+    pub since: Timestamp,
+    /// How often in a row.
+    pub times: u32,
+}
+
+/// What is known of the session that made this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParentState {
+    /// It has none on record.
+    None,
+    /// It is listed.
+    Alive,
+    /// It is absent from a complete listing.
+    Gone,
+    /// Its instance could not be looked at, or is not known.
+    Unknown,
+}
+
+/// A session as the host sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The short id that people type.
+    pub handle: Handle,
+    /// Where it is to be found.
+    pub address: Address,
+    /// The short name of its instance, for tables.
+    pub label: String,
+    /// Which start of its server it was seen in, where known.
+    pub generation: Option<Generation>,
+    /// What its backend says of it.
+    pub session: Session,
+    /// Time since it was made, where that is known.
+    pub age: Option<Span>,
+    /// Time since it was last active, where that is known.
+    pub idle: Option<Span>,
+    /// For how long this host has known it.
+    pub seen_for: Span,
+    /// How often this host has seen it.
+    pub seen_times: u32,
+    /// Whether it was voted an orphan before.
+    pub mark: Option<Mark>,
+    /// How its parent does.
+    pub parent: ParentState,
+    /// How many listed sessions name it as their parent.
+    pub live_children: u32,
+    /// What was found out besides.
+    pub facts: Vec<Fact>,
+}
+
+/// The sessions of all listings, in their order, as the host sees them at the
+/// moment of the observation. What is remembered of earlier passes (`seen_for`,
+/// `seen_times`, `mark`) is that of a first sight.
+///
+/// A backend that claims one key for several sessions does not know which one
+/// it would end. The first is shown, as protected; [`Observation::unknown`]
+/// reports the backend.
+pub fn survey(observation: &Observation) -> Vec<Subject> {
+    let rows = rows(observation);
+    let family = Family::of(&rows, Answers::of(observation));
+    rows.iter().map(|row| subject(row, &family, observation.at)).collect()
+}
+
+/// An [`Address`] that borrows.
+type Place<'a> = (&'a PluginName, &'a Instance, &'a Key);
+
+fn place(address: &Address) -> Place<'_> {
+    (&address.backend, &address.instance, &address.key)
+}
+
+struct Row<'a> {
+    listing: &'a Listing,
+    session: &'a Session,
+    doubled: bool,
+}
+
+impl<'a> Row<'a> {
+    fn place(&self) -> Place<'a> {
+        (&self.listing.backend, &self.listing.instance, &self.session.key)
+    }
+}
+
+/// One row for each place, the first that claims it.
+fn rows(observation: &Observation) -> Vec<Row<'_>> {
+    let count = observation.listings.iter().map(|listing| listing.seen().len()).sum();
+    let mut rows: Vec<Row<'_>> = Vec::with_capacity(count);
+    let mut claimed = HashMap::with_capacity(count);
+    for listing in &observation.listings {
+        for session in listing.seen() {
+            let row = Row { listing, session, doubled: false };
+            match claimed.entry(row.place()) {
+                Entry::Vacant(free) => {
+                    free.insert(rows.len());
+                    rows.push(row);
+                }
+                Entry::Occupied(first) => rows[*first.get()].doubled = true,
+            }
+        }
+    }
+    rows
+}
+
+/// Who made whom.
+struct Family<'a> {
+    /// For each listed session, how many others name it as their parent.
+    children: HashMap<Place<'a>, u32>,
+    answers: Answers<'a>,
+}
+
+impl<'a> Family<'a> {
+    fn of(rows: &[Row<'a>], answers: Answers<'a>) -> Self {
+        let mut children: HashMap<_, _> = rows.iter().map(|row| (row.place(), 0)).collect();
+        for row in rows {
+            let parent = row.session.parent.as_ref().map(place);
+            // One that names itself would keep itself alive for ever.
+            let parent = parent.filter(|parent| *parent != row.place());
+            if let Some(count) = parent.and_then(|parent| children.get_mut(&parent)) {
+                *count += 1;
+            }
+        }
+        Self { children, answers }
+    }
+
+    fn parent_of(&self, session: &Session) -> ParentState {
+        let Some(parent) = &session.parent else { return ParentState::None };
+        if self.children.contains_key(&place(parent)) {
+            ParentState::Alive
+        } else if self.answers.doubt_absence(parent).is_none() {
+            ParentState::Gone
+        } else {
+            ParentState::Unknown
+        }
+    }
+}
+
+fn subject(row: &Row<'_>, family: &Family<'_>, at: Timestamp) -> Subject {
+    let Row { listing, session, doubled } = row;
+    let address = Address {
+        backend: listing.backend.clone(),
+        instance: listing.instance.clone(),
+        key: session.key.clone(),
+    };
+    let mut session = Session::clone(session);
+    if *doubled && session.protected.is_none() {
+        session.protected = Some("its backend lists the key more than once".to_owned());
+    }
+    Subject {
+        handle: Handle::of(&address, &session.incarnation),
+        label: listing.label.clone(),
+        generation: listing.generation.clone(),
+        age: session.created.map(|created| at.since(created)),
+        idle: session.last_active.map(|active| at.since(active)),
+        seen_for: Span::ZERO,
+        seen_times: 1,
+        mark: None,
+        parent: family.parent_of(&session),
+        live_children: family.children.get(&row.place()).copied().unwrap_or(0),
+        facts: Vec::new(),
+        address,
+        session,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::Extent;
+    use crate::samples::{address, listing, observation, session, subject};
+
+    fn child_of(key: &str, parent: Address) -> Session {
+        Session { parent: Some(parent), ..session(key) }
+    }
+
+    #[test]
+    fn times_are_counted_from_the_observation() {
+        let new = Session { created: None, last_active: None, ..session("$1") };
+        assert_eq!((subject(new.clone()).age, subject(new).idle), (None, None));
+        let old = subject(session("$1"));
+        assert_eq!((old.age, old.idle), (Some(Span::from_secs(86_400)), Some(Span::from_secs(7200))));
+        assert_eq!((old.seen_for, old.seen_times, old.mark), (Span::ZERO, 1, None));
+        assert_eq!(old.handle, Handle::of(&old.address, &old.session.incarnation));
+    }
+
+    #[test]
+    fn parents_are_alive_gone_or_unknown() {
+        let elsewhere = Address { instance: Instance::new("/other"), ..address("$1") };
+        let cases = [
+            (Extent::Complete, address("$1"), ParentState::Alive),
+            (Extent::Complete, address("$9"), ParentState::Gone),
+            (Extent::Partial("cut".into()), address("$1"), ParentState::Alive),
+            (Extent::Partial("cut".into()), address("$9"), ParentState::Unknown),
+            (Extent::Complete, elsewhere, ParentState::Unknown),
+        ];
+        for (extent, parent, state) in cases {
+            let sessions = vec![session("$1"), child_of("$2", parent.clone())];
+            let mut pass = observation(Vec::new());
+            pass.listings[0] = Listing { extent: extent.clone(), ..listing(sessions) };
+            let subjects = survey(&pass);
+            assert_eq!(subjects[0].parent, ParentState::None);
+            assert_eq!(subjects[1].parent, state, "{extent:?} {parent}");
+        }
+    }
+
+    #[test]
+    fn children_are_counted_but_not_itself() {
+        let sessions = vec![
+            child_of("$1", address("$1")),
+            child_of("$2", address("$1")),
+            child_of("$3", address("$1")),
+            child_of("$4", address("$9")),
+        ];
+        let children: Vec<u32> = survey(&observation(sessions)).iter().map(|s| s.live_children).collect();
+        assert_eq!(children, [2, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_key_listed_twice_is_shown_once_and_protected() {
+        let second = Session { title: "second".into(), ..session("$1") };
+        let subjects = survey(&observation(vec![session("$1"), session("$2"), second]));
+        let shown: Vec<_> =
+            subjects.iter().map(|s| (s.session.title.as_str(), s.session.protected.is_some())).collect();
+        assert_eq!(shown, [("title of $1", true), ("title of $2", false)]);
+    }
+
+    #[test]
+    fn what_a_failed_look_lists_is_not_there() {
+        let mut pass = observation(vec![session("$1")]);
+        pass.listings[0].extent = Extent::Failed("timed out".into());
+        assert_eq!(survey(&pass), []);
+    }
+}
