@@ -41,11 +41,7 @@ pub struct Care {
 
 impl Backend {
     pub(crate) fn new(engine: Engine, pre: BackendPluginPre<State>, shared: Arc<Shared>) -> Self {
-        Self {
-            engine,
-            pre,
-            shared,
-        }
+        Self { engine, pre, shared }
     }
 
     /// Its name.
@@ -70,9 +66,7 @@ impl Backend {
     /// Lists every instance, with all its sessions.
     pub async fn discover(&self) -> Result<Vec<Listing>, CallError> {
         let listings = self
-            .ask("discover", async |plugin, store| {
-                plugin.reap_plugin_backend().call_discover(store).await
-            })
+            .ask("discover", async |plugin, store| plugin.reap_plugin_backend().call_discover(store).await)
             .await?;
         self.listings("discover", listings)
     }
@@ -82,39 +76,23 @@ impl Backend {
         let name = instance.as_str().to_owned();
         let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
         let work = async move |plugin: &BackendPlugin, store: &mut Store<State>| {
-            plugin
-                .reap_plugin_backend()
-                .call_inspect(store, &name, &keys)
-                .await
+            plugin.reap_plugin_backend().call_inspect(store, &name, &keys).await
         };
         let listing = self.ask("inspect", work).await?;
-        let listing = self
-            .listings("inspect", vec![listing])?
-            .pop()
-            .filter(|listing| listing.instance == *instance);
+        let listing =
+            self.listings("inspect", vec![listing])?.pop().filter(|listing| listing.instance == *instance);
         listing.ok_or_else(|| {
             self.shared.counters.nonsense.one();
-            CallError::Nonsense {
-                call: "inspect",
-                why: format!("it is not about {instance}"),
-            }
+            CallError::Nonsense { call: "inspect", why: format!("it is not about {instance}") }
         })
     }
 
     /// Sets or clears the backend's own opt-out tag.
-    pub async fn tag(
-        &self,
-        instance: &Instance,
-        session: &Session,
-        protect: bool,
-    ) -> Result<(), CallError> {
+    pub async fn tag(&self, instance: &Instance, session: &Session, protect: bool) -> Result<(), CallError> {
         let name = instance.as_str().to_owned();
         let session = convert::session_out(session);
         let work = async move |plugin: &BackendPlugin, store: &mut Store<State>| {
-            plugin
-                .reap_plugin_backend()
-                .call_tag(store, &name, &session, protect)
-                .await
+            plugin.reap_plugin_backend().call_tag(store, &name, &session, protect).await
         };
         self.ask("tag", work).await
     }
@@ -123,38 +101,23 @@ impl Backend {
     /// for each permit, in their order. What the plugin says is believed only
     /// where the host finds the processes gone as well; that the sessions are
     /// gone too is for the caller to look at.
-    pub async fn end(
-        &self,
-        server: Option<ProcessId>,
-        permits: Vec<Permit>,
-        care: &Care,
-    ) -> Vec<Outcome> {
+    pub async fn end(&self, server: Option<ProcessId>, permits: Vec<Permit>, care: &Care) -> Vec<Outcome> {
         let count = permits.len();
         self.shared.counters.permits.add(count as u64);
         let prepared = {
             let (shared, care) = (Arc::clone(&self.shared), care.clone());
-            tokio::task::spawn_blocking(move || {
-                EndingCall::prepare(&shared, server, permits, &care)
-            })
-            .await
+            tokio::task::spawn_blocking(move || EndingCall::prepare(&shared, server, permits, &care)).await
         };
         let ending = match prepared {
             Ok(Ok(ending)) => ending,
             Ok(Err(why)) => return failed_all(count, &why),
             Err(error) => {
-                return failed_all(
-                    count,
-                    &format!("the processes could not be looked at: {error}"),
-                );
+                return failed_all(count, &format!("the processes could not be looked at: {error}"));
             }
         };
         let handles: Vec<PermitHandle> = ending.handles().collect();
         let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
-        let about = Call {
-            name: "end",
-            time: self.shared.limits.end(),
-            frozen: None,
-        };
+        let about = Call { name: "end", time: self.shared.limits.end(), frozen: None };
         let work = async move |store: &mut Store<State>| {
             let plugin: BackendPlugin = pre.instantiate_async(&mut *store).await?;
             let backend = plugin.reap_plugin_backend();
@@ -170,10 +133,7 @@ impl Backend {
         };
         let setup = move |state: &mut State| state.ending = Some(ending);
         let (answer, state) = call(&self.engine, &self.shared, about, setup, work).await;
-        let slots = state
-            .and_then(|state| state.ending)
-            .map(EndingCall::into_slots)
-            .unwrap_or_default();
+        let slots = state.and_then(|state| state.ending).map(EndingCall::into_slots).unwrap_or_default();
         self.outcomes(count, answer, &slots)
     }
 
@@ -187,18 +147,13 @@ impl Backend {
             Ok(said) if said.len() == count => said,
             Ok(said) => {
                 self.shared.counters.nonsense.one();
-                let why = format!(
-                    "the plugin's answer to end makes no sense: {} outcomes of {count}",
-                    said.len()
-                );
+                let why =
+                    format!("the plugin's answer to end makes no sense: {} outcomes of {count}", said.len());
                 return failed_all(count, &why);
             }
             // The plugin may have ended some of them before it failed.
             Err(error) => {
-                return failed_all(
-                    count,
-                    &format!("{error}; it may have been ended, look again"),
-                );
+                return failed_all(count, &format!("{error}; it may have been ended, look again"));
             }
         };
         let mut outcomes: Vec<Outcome> = said.into_iter().map(convert::outcome).collect();
@@ -224,10 +179,7 @@ impl Backend {
                 table: self.shared.config_table(),
             });
         }
-        Ok(listings
-            .into_iter()
-            .map(|listing| convert::listing(&self.shared.name, listing))
-            .collect())
+        Ok(listings.into_iter().map(|listing| convert::listing(&self.shared.name, listing)).collect())
     }
 
     /// Makes a call that ends nothing, in a fresh and configured instance.
@@ -237,73 +189,45 @@ impl Backend {
         W: AsyncFnOnce(&BackendPlugin, &mut Store<State>) -> Reply<T> + Send + 'static,
     {
         let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
-        let about = Call {
-            name,
-            time: self.shared.limits.call(),
-            frozen: None,
-        };
+        let about = Call { name, time: self.shared.limits.call(), frozen: None };
         let work = async move |store: &mut Store<State>| {
             let plugin: BackendPlugin = pre.instantiate_async(&mut *store).await?;
-            if let Err(error) = plugin
-                .reap_plugin_backend()
-                .call_configure(&mut *store, &settings)
-                .await?
-            {
+            if let Err(error) = plugin.reap_plugin_backend().call_configure(&mut *store, &settings).await? {
                 return Ok(Err::<T, types::Error>(error));
             }
             work(&plugin, store).await
         };
-        call(&self.engine, &self.shared, about, |_| (), work)
-            .await
-            .0
+        call(&self.engine, &self.shared, about, |_| (), work).await.0
     }
 }
 
 /// Holds what the plugin says against what the host sees: "ended" with a process
 /// of the session alive is no end.
 fn check(outcome: &mut Outcome, slot: &Slot) {
-    let Outcome::Ended { notes } = outcome else {
-        return;
-    };
-    let (spared, left): (Vec<ProcessId>, Vec<ProcessId>) = slot
-        .known
-        .iter()
-        .copied()
-        .filter(|id| alive(*id))
-        .partition(|id| slot.spared.contains(id));
-    if left.is_empty() {
-        if !spared.is_empty() {
-            notes.push(format!(
-                "left alone, because other sessions use them: {}",
-                list(&spared)
-            ));
-        }
+    let Outcome::Ended { notes } = outcome else { return };
+    let (spared, left): (Vec<ProcessId>, Vec<ProcessId>) =
+        slot.known.iter().copied().filter(|id| alive(*id)).partition(|id| slot.spared.contains(id));
+    let survivor = |process, reason: &str| Survivor { process, reason: reason.to_owned() };
+    let foreign = slot.beyond.foreign.iter().filter(|id| alive(**id));
+    let mut survivors: Vec<Survivor> = left.into_iter().map(|id| survivor(id, "it was not ended")).collect();
+    survivors.extend(foreign.map(|id| survivor(*id, "it runs as another user")));
+    if !survivors.is_empty() {
+        let reason = "the session was ended, but processes of it live on".to_owned();
+        *outcome = Outcome::Failed { reason, survivors };
         return;
     }
-    let reason = "the session was ended, but processes of it live on".to_owned();
-    let survivors = left
-        .into_iter()
-        .map(|process| Survivor {
-            process,
-            reason: "it was not ended".to_owned(),
-        })
-        .collect();
-    *outcome = Outcome::Failed { reason, survivors };
-}
-
-fn list(ids: &[ProcessId]) -> String {
-    ids.iter()
-        .map(|id| format!("pid {}", id.pid))
-        .collect::<Vec<_>>()
-        .join(", ")
+    if !spared.is_empty() {
+        let pids: Vec<String> = spared.iter().map(|id| format!("pid {}", id.pid)).collect();
+        notes.push(format!("left alone, because other sessions use them: {}", pids.join(", ")));
+    }
+    let serving = slot.beyond.serving.iter().filter(|(id, _)| alive(*id));
+    let names: Vec<String> =
+        serving.map(|(id, name)| format!("{} (pid {})", reap_core::clean::line(name), id.pid)).collect();
+    if !names.is_empty() {
+        notes.push(format!("left alone, because they may serve others: {}", names.join(", ")));
+    }
 }
 
 fn failed_all(count: usize, why: &str) -> Vec<Outcome> {
-    vec![
-        Outcome::Failed {
-            reason: why.to_owned(),
-            survivors: Vec::new()
-        };
-        count
-    ]
+    vec![Outcome::Failed { reason: why.to_owned(), survivors: Vec::new() }; count]
 }

@@ -38,11 +38,7 @@ pub(crate) fn component(
     };
     let path = folder.join(file_name(engine, wasm));
     if let Err(problem) = safe_folder(folder) {
-        return Ok((
-            Component::from_binary(engine, wasm)?,
-            From::Compiler,
-            Some(problem),
-        ));
+        return Ok((Component::from_binary(engine, wasm)?, From::Compiler, Some(problem)));
     }
     if let Some(component) = load(engine, &path) {
         return Ok((component, From::Cache, None));
@@ -60,15 +56,8 @@ fn file_name(engine: &Engine, wasm: &[u8]) -> String {
 
 /// Makes the folder, or checks that it is this user's alone.
 fn safe_folder(folder: &Path) -> Result<(), CacheError> {
-    let problem = |why: String| CacheError {
-        folder: folder.to_owned(),
-        why,
-    };
-    if let Err(error) = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-    {
+    let problem = |why: String| CacheError { folder: folder.to_owned(), why };
+    if let Err(error) = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder) {
         return Err(problem(error.to_string()));
     }
     let seen = fs::symlink_metadata(folder).map_err(|error| problem(error.to_string()))?;
@@ -79,10 +68,7 @@ fn safe_folder(folder: &Path) -> Result<(), CacheError> {
         return Err(problem(format!("it belongs to user {}", seen.uid())));
     }
     if seen.mode() & 0o077 != 0 {
-        return Err(problem(format!(
-            "others may use it (mode {:o}); chmod 700 it",
-            seen.mode() & 0o777
-        )));
+        return Err(problem(format!("others may use it (mode {:o}); chmod 700 it", seen.mode() & 0o777)));
     }
     Ok(())
 }
@@ -102,25 +88,16 @@ fn load(engine: &Engine, path: &Path) -> Option<Component> {
 }
 
 fn keep(component: &Component, folder: &Path, path: &Path) -> Result<(), CacheError> {
-    let problem = |why: String| CacheError {
-        folder: folder.to_owned(),
-        why,
-    };
-    let code = component
-        .serialize()
-        .map_err(|error| problem(format!("{error:#}")))?;
+    let problem = |why: String| CacheError { folder: folder.to_owned(), why };
+    let code = component.serialize().map_err(|error| problem(format!("{error:#}")))?;
     let beside: PathBuf = folder.join(format!(
         ".{}.{}.new",
         path.file_name().unwrap_or_default().to_string_lossy(),
         std::process::id()
     ));
     let write = || {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(&Sha256::digest(&code))?;
         file.write_all(&code)?;
         file.sync_all()?;
@@ -157,10 +134,7 @@ mod tests {
         let (_dir, folder, engine) = setup();
         assert_eq!(from(&engine, &folder), From::Compiler);
         assert_eq!(from(&engine, &folder), From::Cache);
-        assert_eq!(
-            fs::metadata(&folder).expect("made").permissions().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(&folder).expect("made").permissions().mode() & 0o777, 0o700);
     }
 
     #[test]

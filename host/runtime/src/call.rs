@@ -58,8 +58,7 @@ where
         let mut state = State::new(owned, surroundings, wasi, call.time);
         setup(&mut state);
         let mut store = store(&engine, state);
-        let timed =
-            runtime.block_on(async { tokio::time::timeout(call.time, work(&mut store)).await });
+        let timed = runtime.block_on(async { tokio::time::timeout(call.time, work(&mut store)).await });
         let mut state = store.into_data();
         let answer = match timed {
             Ok(Ok(Ok(value))) => Ok(value),
@@ -76,13 +75,7 @@ where
             // A panic of the host while it worked for the plugin: contained like
             // the plugin's own.
             shared.counters.traps.one();
-            (
-                Err(CallError::Host {
-                    call: call.name,
-                    why: error.to_string(),
-                }),
-                None,
-            )
+            (Err(CallError::Host { call: call.name, why: error.to_string() }), None)
         }
     }
 }
@@ -126,51 +119,30 @@ fn explain(error: &wasmtime::Error, state: &State, call: &'static str) -> CallEr
     let mut why = format!("{error:#}");
     // wasmtime has no public type for this one.
     if why.contains("hostcall") && why.contains("fuel") {
-        return limited(
-            state,
-            call,
-            "transfer_bytes",
-            "its answer or its arguments are too large",
-        );
+        return limited(state, call, "transfer_bytes", "its answer or its arguments are too large");
     }
     let last_words = state.surroundings.last_words();
     if !last_words.is_empty() {
         why = last_words;
     }
-    CallError::Trapped {
-        call,
-        why: reap_core::clean::line_of(&why, 500),
-    }
+    CallError::Trapped { call, why: reap_core::clean::line_of(&why, 500) }
 }
 
 fn over_time(state: &State, call: &'static str, which: TimeLimit) -> CallError {
     let (limit, text) = match which {
-        TimeLimit::Run => (
-            "run_ms",
-            format!(
-                "its own code ran for more than {} ms",
-                state.shared.limits.run_ms
-            ),
-        ),
-        TimeLimit::Call if call == "end" => (
-            "end_ms",
-            format!("no answer within {} ms", state.shared.limits.end_ms),
-        ),
-        TimeLimit::Call => (
-            "call_ms",
-            format!("no answer within {} ms", state.shared.limits.call_ms),
-        ),
+        TimeLimit::Run => {
+            ("run_ms", format!("its own code ran for more than {} ms", state.shared.limits.run_ms))
+        }
+        TimeLimit::Call if call == "end" => {
+            ("end_ms", format!("no answer within {} ms", state.shared.limits.end_ms))
+        }
+        TimeLimit::Call => ("call_ms", format!("no answer within {} ms", state.shared.limits.call_ms)),
     };
     limited(state, call, limit, &text)
 }
 
 fn limited(state: &State, call: &'static str, limit: &'static str, why: &str) -> CallError {
-    CallError::Limited {
-        call,
-        limit,
-        why: why.to_owned(),
-        table: state.shared.config_table(),
-    }
+    CallError::Limited { call, limit, why: why.to_owned(), table: state.shared.config_table() }
 }
 
 /// Counts what the call used and how it ended, and keeps its messages.
@@ -178,15 +150,10 @@ fn close<T>(state: &mut State, answer: &Result<T, CallError>) {
     let counters = &state.shared.counters;
     counters.calls.one();
     counters.memory_peak.at_least(state.meter.peak as u64);
-    counters
-        .longest_call_ms
-        .at_least(state.watch.elapsed().as_millis() as u64);
+    counters.longest_call_ms.at_least(state.watch.elapsed().as_millis() as u64);
     match answer {
         Ok(_) | Err(CallError::Answered(_)) => {}
-        Err(CallError::Limited {
-            limit: "run_ms" | "call_ms" | "end_ms",
-            ..
-        }) => counters.timeouts.one(),
+        Err(CallError::Limited { limit: "run_ms" | "call_ms" | "end_ms", .. }) => counters.timeouts.one(),
         Err(CallError::Limited { .. }) => counters.limits.one(),
         Err(CallError::Trapped { .. } | CallError::Host { .. }) => counters.traps.one(),
         Err(CallError::Nonsense { .. }) => counters.nonsense.one(),
@@ -209,10 +176,7 @@ pub(crate) fn fits(component: &Component, shared: &Shared) -> Result<(), String>
             shared.limits.instances
         ));
     }
-    let largest = needs
-        .max_initial_memory_size
-        .unwrap_or(0)
-        .saturating_mul(65_536);
+    let largest = needs.max_initial_memory_size.unwrap_or(0).saturating_mul(65_536);
     if largest > shared.limits.memory_bytes as u64 {
         return Err(format!(
             "it starts with {largest} bytes of memory; the limit is {} (memory_bytes)",

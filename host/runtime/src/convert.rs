@@ -29,17 +29,11 @@ const MOST_PROCESSES: usize = 65_536;
 const MOST_TEXTS: usize = 4096;
 
 pub(crate) fn process_id(process: &types::Process) -> ProcessId {
-    ProcessId {
-        pid: process.pid,
-        started: process.started,
-    }
+    ProcessId { pid: process.pid, started: process.started }
 }
 
 pub(crate) fn process(id: ProcessId) -> types::Process {
-    types::Process {
-        pid: id.pid,
-        started: id.started,
-    }
+    types::Process { pid: id.pid, started: id.started }
 }
 
 /// Text that is only shown, cut to a sensible length.
@@ -56,15 +50,9 @@ fn value(value: types::Value) -> Value {
         types::Value::Number(number) => Value::Number(number),
         types::Value::Real(real) => Value::Real(real),
         types::Value::Flag(flag) => Value::Flag(flag),
-        types::Value::Time(time) => Value::Time {
-            time: Timestamp::from_millis(time),
-        },
-        types::Value::Span(span) => Value::Span {
-            span: Span::from_millis(span),
-        },
-        types::Value::Texts(texts) => {
-            Value::Texts(texts.into_iter().take(MOST_TEXTS).map(text).collect())
-        }
+        types::Value::Time(time) => Value::Time { time: Timestamp::from_millis(time) },
+        types::Value::Span(span) => Value::Span { span: Span::from_millis(span) },
+        types::Value::Texts(texts) => Value::Texts(texts.into_iter().take(MOST_TEXTS).map(text).collect()),
     }
 }
 
@@ -81,13 +69,7 @@ fn value_out(value: &Value) -> types::Value {
 }
 
 pub(crate) fn facts_out(facts: &[Fact]) -> Vec<types::Fact> {
-    facts
-        .iter()
-        .map(|fact| types::Fact {
-            name: fact.name.clone(),
-            value: value_out(&fact.value),
-        })
-        .collect()
+    facts.iter().map(|fact| types::Fact { name: fact.name.clone(), value: value_out(&fact.value) }).collect()
 }
 
 /// A session that cannot be right, and why.
@@ -96,26 +78,16 @@ struct BadSession(String);
 fn session(from: types::Session) -> Result<Session, BadSession> {
     for (what, id) in [("key", &from.key), ("incarnation", &from.incarnation)] {
         if id.is_empty() || id.len() > LONGEST_ID {
-            return Err(BadSession(format!(
-                "a session's {what} is {} bytes long",
-                id.len()
-            )));
+            return Err(BadSession(format!("a session's {what} is {} bytes long", id.len())));
         }
     }
     if from.processes.len() > MOST_PROCESSES {
-        return Err(BadSession(format!(
-            "a session lists {} processes",
-            from.processes.len()
-        )));
+        return Err(BadSession(format!("a session lists {} processes", from.processes.len())));
     }
     let parent = from.parent.and_then(|parent| {
         // A parent with a name that no backend can have is no parent.
         let backend = PluginName::new(parent.backend).ok()?;
-        Some(Address {
-            backend,
-            instance: Instance::new(parent.instance),
-            key: Key::new(parent.key),
-        })
+        Some(Address { backend, instance: Instance::new(parent.instance), key: Key::new(parent.key) })
     });
     Ok(Session {
         key: Key::new(from.key),
@@ -135,10 +107,7 @@ fn session(from: types::Session) -> Result<Session, BadSession> {
             .extra
             .into_iter()
             .take(MOST_FACTS)
-            .map(|fact| Fact {
-                name: text(fact.name),
-                value: value(fact.value),
-            })
+            .map(|fact| Fact { name: text(fact.name), value: value(fact.value) })
             .collect(),
     })
 }
@@ -204,10 +173,7 @@ pub(crate) fn subject_out(from: &Subject) -> policy_exports::Subject {
         idle: from.idle.map(Span::millis),
         seen_for: from.seen_for.millis(),
         seen_times: from.seen_times,
-        mark: from.mark.map(|mark| policy_exports::Mark {
-            since: mark.since.millis(),
-            times: mark.times,
-        }),
+        mark: from.mark.map(|mark| policy_exports::Mark { since: mark.since.millis(), times: mark.times }),
         parent: match from.parent {
             ParentState::None => policy_exports::ParentState::None,
             ParentState::Alive => policy_exports::ParentState::Alive,
@@ -231,34 +197,28 @@ pub(crate) fn outcome(from: backend_exports::Outcome) -> Outcome {
     let survivors: Vec<Survivor> = from
         .survivors
         .into_iter()
-        .map(|one| Survivor {
-            process: process_id(&one.process),
-            reason: text(one.reason),
-        })
+        .map(|one| Survivor { process: process_id(&one.process), reason: text(one.reason) })
         .collect();
     match from.verdict {
-        backend_exports::Verdict::Ended if survivors.is_empty() => Outcome::Ended {
-            notes: from.notes.into_iter().map(text).collect(),
-        },
+        backend_exports::Verdict::Ended if survivors.is_empty() => {
+            Outcome::Ended { notes: from.notes.into_iter().map(text).collect() }
+        }
         backend_exports::Verdict::Ended => Outcome::Failed {
             reason: "the session was ended, but processes of it live on".to_owned(),
             survivors,
         },
         backend_exports::Verdict::Skipped(why) => Outcome::Skipped { reason: text(why) },
-        backend_exports::Verdict::Failed(error) => Outcome::Failed {
-            reason: plugin_error(error).to_string(),
-            survivors,
-        },
+        backend_exports::Verdict::Failed(error) => {
+            Outcome::Failed { reason: plugin_error(error).to_string(), survivors }
+        }
     }
 }
 
 pub(crate) fn plugin_error(from: types::Error) -> PluginError {
     match from {
-        types::Error::Denied(denial) => PluginError::Denied {
-            capability: denial.capability,
-            asked: denial.asked,
-            mend: denial.mend,
-        },
+        types::Error::Denied(denial) => {
+            PluginError::Denied { capability: denial.capability, asked: denial.asked, mend: denial.mend }
+        }
         types::Error::NotFound(what) => PluginError::NotFound(what),
         types::Error::TimedOut(what) => PluginError::TimedOut(what),
         types::Error::Unavailable(what) => PluginError::Unavailable(what),
@@ -270,11 +230,7 @@ pub(crate) fn plugin_error(from: types::Error) -> PluginError {
 }
 
 pub(crate) fn description(from: types::Description) -> Result<Description, CallError> {
-    let settings = from
-        .settings
-        .into_iter()
-        .map(setting)
-        .collect::<Result<_, _>>()?;
+    let settings = from.settings.into_iter().map(setting).collect::<Result<_, _>>()?;
     Ok(Description {
         name: text(from.name),
         version: text(from.version),
@@ -302,17 +258,9 @@ fn setting(from: types::Setting) -> Result<Setting, CallError> {
     );
     if !fits {
         let why = format!("the setting {:?} has a fallback of another kind", from.name);
-        return Err(CallError::Nonsense {
-            call: "describe",
-            why,
-        });
+        return Err(CallError::Nonsense { call: "describe", why });
     }
-    Ok(Setting {
-        name: text(from.name),
-        kind,
-        fallback,
-        help: text(from.help),
-    })
+    Ok(Setting { name: text(from.name), kind, fallback, help: text(from.help) })
 }
 
 fn kind(from: types::Kind) -> Kind {

@@ -84,9 +84,7 @@ pub enum LoadError {
         error: CallError,
     },
     /// What it says of itself is not what its manifest says.
-    #[error(
-        "{origin}: the plugin calls itself {says:?}, its manifest says {manifest:?}; make them agree"
-    )]
+    #[error("{origin}: the plugin calls itself {says:?}, its manifest says {manifest:?}; make them agree")]
     Name {
         /// The file.
         origin: String,
@@ -186,11 +184,7 @@ const LONGEST: usize = 1_000;
 impl PluginError {
     fn text(&self) -> String {
         let text = match self {
-            Self::Denied {
-                capability,
-                asked,
-                mend,
-            } => {
+            Self::Denied { capability, asked, mend } => {
                 format!("not allowed ({capability}): {asked}. To allow it: {mend}")
             }
             Self::NotFound(what) => format!("not found: {what}"),

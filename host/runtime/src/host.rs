@@ -112,44 +112,22 @@ enum Linked {
 impl Host {
     /// Starts the engine.
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
-        Ok(Self {
-            engine: engine::start()?,
-            cache: options.cache,
-        })
+        Ok(Self { engine: engine::start()?, cache: options.cache })
     }
 
     /// Compiles a plugin or takes it from the cache, links it to what its world
     /// gets, and asks it what it is.
     pub async fn prepare(&self, source: Source, limits: Limits) -> Result<Prepared, LoadError> {
-        let Source {
-            manifest,
-            wasm,
-            origin,
-        } = source;
+        let Source { manifest, wasm, origin } = source;
         if wasm.len() > LARGEST {
-            return Err(LoadError::TooLarge {
-                origin,
-                bytes: wasm.len(),
-                limit: LARGEST,
-            });
+            return Err(LoadError::TooLarge { origin, bytes: wasm.len(), limit: LARGEST });
         }
         let (component, from, problem) = self.compile(wasm, &origin).await?;
-        let grants = Grants::complete(&manifest).map_err(|why| LoadError::Manifest {
-            origin: origin.clone(),
-            why,
-        })?;
-        let shared = Shared::new(
-            manifest.name.clone(),
-            manifest.world,
-            origin,
-            limits,
-            grants,
-        );
+        let grants =
+            Grants::complete(&manifest).map_err(|why| LoadError::Manifest { origin: origin.clone(), why })?;
+        let shared = Shared::new(manifest.name.clone(), manifest.world, origin, limits, grants);
         check_imports(&component, &self.engine, &shared)?;
-        fits(&component, &shared).map_err(|why| LoadError::Limits {
-            origin: shared.origin.clone(),
-            why,
-        })?;
+        fits(&component, &shared).map_err(|why| LoadError::Limits { origin: shared.origin.clone(), why })?;
         let linked = link(&component, &self.engine, &shared)?;
         let (description, shared) = describe(&self.engine, &linked, shared).await?;
         if description.name != manifest.name.as_str() {
@@ -193,30 +171,16 @@ impl Host {
 /// a linker would only name the first function that it misses.
 fn check_imports(component: &Component, engine: &Engine, shared: &Shared) -> Result<(), LoadError> {
     let ours: &[&str] = match shared.world {
-        World::Backend => &[
-            "types",
-            "log",
-            "settings",
-            "processes",
-            "files",
-            "commands",
-            "ending",
-        ],
+        World::Backend => &["types", "log", "settings", "processes", "files", "commands", "ending"],
         World::Policy => &["types", "log"],
     };
     let offered = |name: &str| {
-        let own = name
-            .strip_prefix("reap:plugin/")
-            .and_then(|rest| rest.split('@').next());
-        own.is_some_and(|own| ours.contains(&own))
-            || wasi::LINKED.iter().any(|wasi| name.starts_with(wasi))
+        let own = name.strip_prefix("reap:plugin/").and_then(|rest| rest.split('@').next());
+        own.is_some_and(|own| ours.contains(&own)) || wasi::LINKED.iter().any(|wasi| name.starts_with(wasi))
     };
     let ty = component.component_type();
-    let foreign: Vec<String> = ty
-        .imports(engine)
-        .map(|(name, _)| name.to_owned())
-        .filter(|name| !offered(name))
-        .collect();
+    let foreign: Vec<String> =
+        ty.imports(engine).map(|(name, _)| name.to_owned()).filter(|name| !offered(name)).collect();
     if foreign.is_empty() {
         return Ok(());
     }
@@ -259,11 +223,7 @@ async fn describe(
     shared: Shared,
 ) -> Result<(Description, Shared), LoadError> {
     let shared = Arc::new(shared);
-    let about = Call {
-        name: "describe",
-        time: shared.limits.call(),
-        frozen: Some(Default::default()),
-    };
+    let about = Call { name: "describe", time: shared.limits.call(), frozen: Some(Default::default()) };
     let answer = match linked {
         Linked::Backend(pre) => {
             let pre = pre.clone();
@@ -282,23 +242,14 @@ async fn describe(
             call(engine, &shared, about, |_| (), work).await.0
         }
     };
-    let refused = |error| LoadError::Refused {
-        origin: shared.origin.clone(),
-        call: "describe",
-        error,
-    };
+    let refused = |error| LoadError::Refused { origin: shared.origin.clone(), call: "describe", error };
     let description = answer.and_then(convert::description).map_err(refused)?;
     // The call's own share of it ended with the call.
-    Arc::try_unwrap(shared)
-        .map(|shared| (description, shared))
-        .map_err(|shared| LoadError::Refused {
-            origin: shared.origin.clone(),
-            call: "describe",
-            error: CallError::Host {
-                call: "describe",
-                why: "the call did not end".to_owned(),
-            },
-        })
+    Arc::try_unwrap(shared).map(|shared| (description, shared)).map_err(|shared| LoadError::Refused {
+        origin: shared.origin.clone(),
+        call: "describe",
+        error: CallError::Host { call: "describe", why: "the call did not end".to_owned() },
+    })
 }
 
 impl Prepared {
@@ -331,11 +282,7 @@ impl Prepared {
         let backend = Backend::new(self.engine, pre, Arc::clone(&shared));
         match backend.configure().await {
             Ok(()) => Ok(backend),
-            Err(error) => Err(LoadError::Refused {
-                origin: shared.origin.clone(),
-                call: "configure",
-                error,
-            }),
+            Err(error) => Err(LoadError::Refused { origin: shared.origin.clone(), call: "configure", error }),
         }
     }
 
@@ -348,11 +295,7 @@ impl Prepared {
         let policy = Policy::new(self.engine, pre, Arc::clone(&shared));
         match policy.configure().await {
             Ok(()) => Ok(policy),
-            Err(error) => Err(LoadError::Refused {
-                origin: shared.origin.clone(),
-                call: "configure",
-                error,
-            }),
+            Err(error) => Err(LoadError::Refused { origin: shared.origin.clone(), call: "configure", error }),
         }
     }
 }

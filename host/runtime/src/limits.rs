@@ -66,12 +66,7 @@ impl Limits {
 
     /// The default for a policy: it only computes.
     pub fn for_policy() -> Self {
-        Self {
-            run_ms: 2_000,
-            call_ms: 5_000,
-            transfer_bytes: 32 << 20,
-            ..Self::for_backend()
-        }
+        Self { run_ms: 2_000, call_ms: 5_000, transfer_bytes: 32 << 20, ..Self::for_backend() }
     }
 
     /// These limits with those that the operator wrote put over them. Unknown
@@ -90,55 +85,19 @@ impl Limits {
     /// Every limit with its value and meaning.
     pub fn table(&self) -> Vec<LimitLine> {
         vec![
-            (
-                "run_ms",
-                self.run_ms,
-                "milliseconds of the plugin's own code in one call",
-            ),
+            ("run_ms", self.run_ms, "milliseconds of the plugin's own code in one call"),
             ("call_ms", self.call_ms, "milliseconds of one call in all"),
-            (
-                "end_ms",
-                self.end_ms,
-                "milliseconds of a call that ends sessions",
-            ),
-            (
-                "memory_bytes",
-                self.memory_bytes as u64,
-                "bytes of linear memory, all memories together",
-            ),
-            (
-                "table_elements",
-                self.table_elements as u64,
-                "elements of tables, all together",
-            ),
-            (
-                "instances",
-                self.instances as u64,
-                "core instances, memories and tables, each",
-            ),
-            (
-                "transfer_bytes",
-                self.transfer_bytes as u64,
-                "bytes from the plugin into the host in one call",
-            ),
+            ("end_ms", self.end_ms, "milliseconds of a call that ends sessions"),
+            ("memory_bytes", self.memory_bytes as u64, "bytes of linear memory, all memories together"),
+            ("table_elements", self.table_elements as u64, "elements of tables, all together"),
+            ("instances", self.instances as u64, "core instances, memories and tables, each"),
+            ("transfer_bytes", self.transfer_bytes as u64, "bytes from the plugin into the host in one call"),
             ("handles", self.handles as u64, "handles open at once"),
             ("sessions", self.sessions as u64, "sessions in one answer"),
-            (
-                "log_bytes",
-                self.log_bytes as u64,
-                "bytes of log messages in one call",
-            ),
+            ("log_bytes", self.log_bytes as u64, "bytes of log messages in one call"),
             ("commands", self.commands as u64, "commands running at once"),
-            (
-                "output_bytes",
-                self.output_bytes as u64,
-                "bytes kept of what one command prints",
-            ),
-            (
-                "file_bytes",
-                self.file_bytes,
-                "bytes of files read in one call",
-            ),
+            ("output_bytes", self.output_bytes as u64, "bytes kept of what one command prints"),
+            ("file_bytes", self.file_bytes, "bytes of files read in one call"),
         ]
     }
 

@@ -196,9 +196,7 @@ fn default_timeout() -> Span {
 }
 
 fn span<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
-    String::deserialize(from)?
-        .parse()
-        .map_err(serde::de::Error::custom)
+    String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
 
 /// Placeholders that the host fills itself in an ending command.
@@ -207,10 +205,7 @@ pub(crate) const FROM_PERMIT: [&str; 3] = ["instance", "key", "incarnation"];
 impl Manifest {
     /// Reads a manifest. `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ManifestError> {
-        let wrong = |problem: String| ManifestError {
-            origin: origin.to_owned(),
-            problem,
-        };
+        let wrong = |problem: String| ManifestError { origin: origin.to_owned(), problem };
         let file: File =
             toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
         let manifest = Self {
@@ -237,19 +232,14 @@ impl Manifest {
         for (name, command) in &self.asks.commands {
             let holes = check_command(&format!("[asks.commands.{name}]"), command)?;
             if command.lifts.is_some() {
-                return Err(format!(
-                    "[asks.commands.{name}]: `lifts` is for [asks.ending.commands] only"
-                ));
+                return Err(format!("[asks.commands.{name}]: `lifts` is for [asks.ending.commands] only"));
             }
             self.check_holes(&format!("[asks.commands.{name}]"), &holes)?;
         }
         for (name, command) in &self.asks.ending.commands {
             let place = format!("[asks.ending.commands.{name}]");
             let holes = check_command(&place, command)?;
-            if let Some(hole) = holes
-                .iter()
-                .find(|hole| !FROM_PERMIT.contains(&hole.as_str()))
-            {
+            if let Some(hole) = holes.iter().find(|hole| !FROM_PERMIT.contains(&hole.as_str())) {
                 return Err(format!(
                     "{place}: {{{hole}}} cannot be filled: an ending command gets its values from the permit, \
                      which has {{instance}}, {{key}} and {{incarnation}}"
@@ -270,10 +260,7 @@ impl Manifest {
     }
 
     fn check_holes(&self, place: &str, holes: &[String]) -> Result<(), String> {
-        match holes
-            .iter()
-            .find(|hole| !self.asks.placeholders.contains_key(*hole))
-        {
+        match holes.iter().find(|hole| !self.asks.placeholders.contains_key(*hole)) {
             Some(hole) => Err(format!(
                 "{place}: {{{hole}}} is not declared; add [asks.placeholders.{hole}] with a `pattern` or `paths`"
             )),
@@ -301,19 +288,14 @@ impl Asks {
             ));
         }
         if let Some(files) = &self.files {
-            words.push(format!(
-                "Read files and folders at and below: {}.",
-                files.paths.join(", ")
-            ));
+            words.push(format!("Read files and folders at and below: {}.", files.paths.join(", ")));
         }
         if let Some(processes) = &self.processes {
             let which = match processes.executables.as_slice() {
                 [all] if all == "*" => "all your processes".to_owned(),
                 some => format!("your processes named {}", some.join(", ")),
             };
-            words.push(format!(
-                "Look at {which}: arguments, working directory, processor time."
-            ));
+            words.push(format!("Look at {which}: arguments, working directory, processor time."));
             if !processes.environment.is_empty() {
                 words.push(format!(
                     "Read these variables of those processes: {}.",
@@ -325,11 +307,7 @@ impl Asks {
             words.push(format!("Run `{}` ({name}).", command.run.join(" ")));
         }
         for (name, command) in &self.ending.commands {
-            let when = if command.lifts.is_some() {
-                ", also while somebody is attached"
-            } else {
-                ""
-            };
+            let when = if command.lifts.is_some() { ", also while somebody is attached" } else { "" };
             words.push(format!(
                 "End a session that you agreed to end{when}: `{}` ({name}).",
                 command.run.join(" ")
@@ -340,9 +318,7 @@ impl Asks {
                 RootProof::ChildOfServer => "children of its server, their descendants",
                 RootProof::Listed => "those that the plugin lists, their descendants",
             };
-            words.push(format!(
-                "End the processes of such a session with TERM, then KILL ({proof})."
-            ));
+            words.push(format!("End the processes of such a session with TERM, then KILL ({proof})."));
         }
         words
     }
@@ -350,47 +326,33 @@ impl Asks {
 
 fn check_command(place: &str, command: &CommandAsk) -> Result<Vec<String>, String> {
     let Some(program) = command.run.first() else {
-        return Err(format!(
-            "{place}: `run` is empty; write the program and its arguments"
-        ));
+        return Err(format!("{place}: `run` is empty; write the program and its arguments"));
     };
     if Template::parse(program).holes().next().is_some() {
-        return Err(format!(
-            "{place}: the program itself cannot be a placeholder"
-        ));
+        return Err(format!("{place}: the program itself cannot be a placeholder"));
     }
     if command.timeout > LONGEST_COMMAND || command.timeout.millis() == 0 {
-        return Err(format!(
-            "{place}: timeout must be more than 0s and at most {LONGEST_COMMAND}"
-        ));
+        return Err(format!("{place}: timeout must be more than 0s and at most {LONGEST_COMMAND}"));
     }
     Ok(command
         .run
         .iter()
-        .flat_map(|word| {
-            Template::parse(word)
-                .holes()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|word| Template::parse(word).holes().map(str::to_owned).collect::<Vec<_>>())
         .collect())
 }
 
 fn check_placeholder(name: &str, placeholder: &PlaceholderAsk) -> Result<(), String> {
-    match (
-        &placeholder.pattern,
-        placeholder.paths.is_empty() && placeholder.setting.is_none(),
-    ) {
-        (Some(pattern), true) => whole_regex(pattern).map(|_| ()).map_err(|error| {
-            format!("[asks.placeholders.{name}]: `pattern` is not valid: {error}")
-        }),
+    match (&placeholder.pattern, placeholder.paths.is_empty() && placeholder.setting.is_none()) {
+        (Some(pattern), true) => whole_regex(pattern)
+            .map(|_| ())
+            .map_err(|error| format!("[asks.placeholders.{name}]: `pattern` is not valid: {error}")),
         (None, false) => Ok(()),
-        (Some(_), false) => Err(format!(
-            "[asks.placeholders.{name}]: use `pattern`, or `paths` and `setting`, not both"
-        )),
-        (None, true) => Err(format!(
-            "[asks.placeholders.{name}]: add a `pattern`, or `paths`, or a `setting`"
-        )),
+        (Some(_), false) => {
+            Err(format!("[asks.placeholders.{name}]: use `pattern`, or `paths` and `setting`, not both"))
+        }
+        (None, true) => {
+            Err(format!("[asks.placeholders.{name}]: add a `pattern`, or `paths`, or a `setting`"))
+        }
     }
 }
 
@@ -415,17 +377,12 @@ fn check_signals(signals: &SignalsAsk) -> Result<(), String> {
 
 /// A regular expression that must match the whole text, line ends included.
 pub(crate) fn whole_regex(pattern: &str) -> Result<Regex, regex::Error> {
-    regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
-        .size_limit(1 << 20)
-        .build()
+    regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 20).build()
 }
 
 /// SHA-256 in hex.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl CommandAsk {
@@ -443,56 +400,27 @@ mod tests {
     #[test]
     fn bad_manifests_say_what_to_change() {
         let cases = [
-            (
-                "[asks.telepathy]\n",
-                "unknown field `telepathy`, expected one of `settings`, `files`",
-            ),
-            (
-                "[asks.commands.c]\nrun = []\n",
-                "[asks.commands.c]: `run` is empty",
-            ),
-            (
-                "[asks.commands.c]\nrun = [\"{p}\"]\n",
-                "the program itself cannot be a placeholder",
-            ),
-            (
-                "[asks.commands.c]\nrun = [\"t\", \"{p}\"]\n",
-                "{p} is not declared; add [asks.placeholders.p]",
-            ),
-            (
-                "[asks.commands.c]\nrun = [\"t\"]\ntimeout = \"2h\"\n",
-                "at most 1m",
-            ),
+            ("[asks.telepathy]\n", "unknown field `telepathy`, expected one of `settings`, `files`"),
+            ("[asks.commands.c]\nrun = []\n", "[asks.commands.c]: `run` is empty"),
+            ("[asks.commands.c]\nrun = [\"{p}\"]\n", "the program itself cannot be a placeholder"),
+            ("[asks.commands.c]\nrun = [\"t\", \"{p}\"]\n", "{p} is not declared; add [asks.placeholders.p]"),
+            ("[asks.commands.c]\nrun = [\"t\"]\ntimeout = \"2h\"\n", "at most 1m"),
             (
                 "[asks.commands.c]\nrun = [\"t\"]\nlifts = \"attached\"\n",
                 "`lifts` is for [asks.ending.commands] only",
             ),
-            (
-                "[asks.ending.commands.c]\nrun = [\"t\"]\n",
-                "it must name its session: use {key}",
-            ),
-            (
-                "[asks.ending.commands.c]\nrun = [\"t\", \"{key}\", \"{pid}\"]\n",
-                "{pid} cannot be filled",
-            ),
-            (
-                "[asks.placeholders.p]\npattern = \"(\"\n",
-                "`pattern` is not valid",
-            ),
+            ("[asks.ending.commands.c]\nrun = [\"t\"]\n", "it must name its session: use {key}"),
+            ("[asks.ending.commands.c]\nrun = [\"t\", \"{key}\", \"{pid}\"]\n", "{pid} cannot be filled"),
+            ("[asks.placeholders.p]\npattern = \"(\"\n", "`pattern` is not valid"),
             ("[asks.placeholders.p]\n", "add a `pattern`, or `paths`"),
-            (
-                "[asks.ending.signals]\nroot = \"guess\"\n",
-                "unknown variant `guess`",
-            ),
+            ("[asks.ending.signals]\nroot = \"guess\"\n", "unknown variant `guess`"),
             (
                 "[asks.ending.signals]\nroot = \"listed\"\nenvironment = { T = '{pid}' }\n",
                 "{pid} is not known; use {server}",
             ),
         ];
         for (asks, want) in cases {
-            let error = Manifest::parse(&format!("{HEAD}{asks}"), "x.toml")
-                .expect_err(asks)
-                .to_string();
+            let error = Manifest::parse(&format!("{HEAD}{asks}"), "x.toml").expect_err(asks).to_string();
             assert!(error.contains(want), "{asks}: {error}");
             assert!(error.starts_with("x.toml: "), "{error}");
         }
@@ -501,9 +429,7 @@ mod tests {
     #[test]
     fn a_policy_gets_nothing() {
         let text = HEAD.replace("backend", "policy") + "[asks.files]\npaths = [\"/\"]\n";
-        let error = Manifest::parse(&text, "x.toml")
-            .expect_err("policies get nothing")
-            .to_string();
+        let error = Manifest::parse(&text, "x.toml").expect_err("policies get nothing").to_string();
         assert!(error.contains("a policy gets no capabilities"), "{error}");
     }
 

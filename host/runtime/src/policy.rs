@@ -26,11 +26,7 @@ pub struct Policy {
 
 impl Policy {
     pub(crate) fn new(engine: Engine, pre: PolicyPluginPre<State>, shared: Arc<Shared>) -> Self {
-        Self {
-            engine,
-            pre,
-            shared,
-        }
+        Self { engine, pre, shared }
     }
 
     /// Its name.
@@ -50,29 +46,16 @@ impl Policy {
 
     pub(crate) async fn configure(&self) -> Result<(), CallError> {
         let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
-        let about = Call {
-            name: "configure",
-            time: self.shared.limits.call(),
-            frozen: Some(Duration::ZERO),
-        };
+        let about = Call { name: "configure", time: self.shared.limits.call(), frozen: Some(Duration::ZERO) };
         let work = async move |store: &mut Store<State>| {
             let plugin: PolicyPlugin = pre.instantiate_async(&mut *store).await?;
-            plugin
-                .reap_plugin_policy()
-                .call_configure(store, &settings)
-                .await
+            plugin.reap_plugin_policy().call_configure(store, &settings).await
         };
-        call(&self.engine, &self.shared, about, |_| (), work)
-            .await
-            .0
+        call(&self.engine, &self.shared, about, |_| (), work).await.0
     }
 
     /// One vote for each subject, in their order.
-    pub async fn evaluate(
-        &self,
-        now: Timestamp,
-        subjects: &[Subject],
-    ) -> Result<Vec<Vote>, CallError> {
+    pub async fn evaluate(&self, now: Timestamp, subjects: &[Subject]) -> Result<Vec<Vote>, CallError> {
         if subjects.is_empty() {
             return Ok(Vec::new());
         }
@@ -80,11 +63,7 @@ impl Policy {
         let count = subjects.len();
         let subjects: Vec<_> = subjects.iter().map(convert::subject_out).collect();
         let frozen = Some(Duration::from_millis(now.millis()));
-        let about = Call {
-            name: "evaluate",
-            time: self.shared.limits.call(),
-            frozen,
-        };
+        let about = Call { name: "evaluate", time: self.shared.limits.call(), frozen };
         let work = async move |store: &mut Store<State>| {
             let plugin: PolicyPlugin = pre.instantiate_async(&mut *store).await?;
             let policy = plugin.reap_plugin_policy();
@@ -93,16 +72,11 @@ impl Policy {
             }
             policy.call_evaluate(store, now.millis(), &subjects).await
         };
-        let votes = call(&self.engine, &self.shared, about, |_| (), work)
-            .await
-            .0?;
+        let votes = call(&self.engine, &self.shared, about, |_| (), work).await.0?;
         if votes.len() != count {
             self.shared.counters.nonsense.one();
             let why = format!("{} votes on {count} sessions", votes.len());
-            return Err(CallError::Nonsense {
-                call: "evaluate",
-                why,
-            });
+            return Err(CallError::Nonsense { call: "evaluate", why });
         }
         Ok(votes.into_iter().map(convert::vote).collect())
     }

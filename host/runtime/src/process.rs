@@ -7,14 +7,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use reap_core::guard::Here;
 use reap_core::session::ProcessId;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, openat, readlinkat};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// One row of the process table.
@@ -55,15 +55,14 @@ impl ProcessTable {
     /// Reads `/proc`. Processes that end meanwhile are left out.
     pub fn read() -> io::Result<Self> {
         let clock = Clock::now();
-        let proc = fs::File::open("/proc")?;
-        let mut buffer = Vec::with_capacity(1024);
+        let mut proc = Proc::open()?;
         let mut rows = Vec::new();
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
                 continue;
             };
-            if let Some(row) = read_row(&proc, pid, &clock, &mut buffer) {
+            if let Some(row) = proc.row(pid, &clock) {
                 rows.push(row);
             }
         }
@@ -71,21 +70,13 @@ impl ProcessTable {
         Ok(Self::from_rows(rows))
     }
 
-    fn from_rows(rows: Vec<Row>) -> Self {
-        let index = rows
-            .iter()
-            .enumerate()
-            .map(|(at, row)| (row.id.pid, at))
-            .collect();
+    pub(crate) fn from_rows(rows: Vec<Row>) -> Self {
+        let index = rows.iter().enumerate().map(|(at, row)| (row.id.pid, at)).collect();
         let mut children: HashMap<u32, Vec<usize>> = HashMap::new();
         for (at, row) in rows.iter().enumerate() {
             children.entry(row.parent).or_default().push(at);
         }
-        Self {
-            rows,
-            index,
-            children,
-        }
+        Self { rows, index, children }
     }
 
     /// All rows, by pid.
@@ -139,13 +130,12 @@ impl ProcessTable {
 /// This process and its ancestors.
 pub fn here() -> io::Result<Here> {
     let clock = Clock::now();
-    let proc = fs::File::open("/proc")?;
-    let mut buffer = Vec::with_capacity(1024);
+    let mut proc = Proc::open()?;
     let mut ancestors = Vec::new();
     let mut pid = std::process::id();
     // A parent can be outside this PID namespace; it then reads as 0.
     while pid != 0 && ancestors.len() < 1000 {
-        let Some(row) = read_row(&proc, pid, &clock, &mut buffer) else {
+        let Some(row) = proc.row(pid, &clock) else {
             return Err(io::Error::other(format!(
                 "cannot read /proc/{pid}/stat of an ancestor of this process"
             )));
@@ -159,22 +149,59 @@ pub fn here() -> io::Result<Here> {
 /// Whether exactly this process still runs. One that has ended and only waits
 /// for its parent does not.
 pub fn alive(id: ProcessId) -> bool {
-    let Ok(proc) = fs::File::open("/proc") else {
-        return true;
-    };
-    let row = read_row(&proc, id.pid, &Clock::now(), &mut Vec::new());
-    row.is_some_and(|row| row.id == id && !row.zombie)
+    // When nothing can be read, nothing is known to have ended.
+    let Ok(mut proc) = Proc::open() else { return true };
+    proc.row(id.pid, &Clock::now()).is_some_and(|row| row.id == id && !row.zombie)
 }
 
-/// A file of one process's folder. `None` when it cannot be read.
-pub(crate) fn read_of(pid: u32, file: &str, limit: u64) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(format!("/proc/{pid}/{file}"))
-        .ok()?
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    Some(bytes)
+/// `/proc`, held open, with a buffer: a scan reads thousands of small files.
+#[derive(Debug)]
+pub(crate) struct Proc {
+    folder: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+/// What one read takes at most. More than a row of `stat`, less than many an
+/// environment: those take several.
+const CHUNK: usize = 8 << 10;
+
+impl Proc {
+    pub(crate) fn open() -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { folder: rustix::fs::open("/proc", flags, Mode::empty())?, buffer: vec![0; CHUNK] })
+    }
+
+    /// A file of one process's folder, at most `limit` bytes. `None` when it
+    /// cannot be read.
+    pub(crate) fn file(&mut self, pid: u32, file: &str, limit: usize) -> Option<Vec<u8>> {
+        let opened = self.open_file(pid, file)?;
+        let mut bytes = Vec::new();
+        loop {
+            let got = rustix::io::read(&opened, &mut self.buffer).ok()?;
+            bytes.extend_from_slice(&self.buffer[..got.min(limit - bytes.len())]);
+            // These files answer in full while there is more to tell.
+            if got < CHUNK || bytes.len() >= limit {
+                return Some(bytes);
+            }
+        }
+    }
+
+    /// Where a link of one process's folder leads.
+    pub(crate) fn link(&self, pid: u32, link: &str) -> Option<Vec<u8>> {
+        let target = readlinkat(&self.folder, format!("{pid}/{link}"), Vec::with_capacity(256)).ok()?;
+        Some(target.into_bytes())
+    }
+
+    fn row(&mut self, pid: u32, clock: &Clock) -> Option<Row> {
+        let opened = self.open_file(pid, "stat")?;
+        let uid = rustix::fs::fstat(&opened).ok()?.st_uid;
+        let got = rustix::io::read(&opened, &mut self.buffer).ok()?;
+        parse_stat(&self.buffer[..got], uid, clock)
+    }
+
+    fn open_file(&self, pid: u32, file: &str) -> Option<OwnedFd> {
+        openat(&self.folder, format!("{pid}/{file}"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
+    }
 }
 
 struct Clock {
@@ -186,10 +213,7 @@ impl Clock {
     fn now() -> Self {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         Self {
-            uptime: Duration::new(
-                now.tv_sec.max(0) as u64,
-                now.tv_nsec.clamp(0, 999_999_999) as u32,
-            ),
+            uptime: Duration::new(now.tv_sec.max(0) as u64, now.tv_nsec.clamp(0, 999_999_999) as u32),
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
         }
     }
@@ -199,30 +223,12 @@ impl Clock {
     }
 }
 
-fn read_row(proc: &fs::File, pid: u32, clock: &Clock, buffer: &mut Vec<u8>) -> Option<Row> {
-    let file = openat(
-        proc,
-        format!("{pid}/stat"),
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .ok()?;
-    let uid = rustix::fs::fstat(&file).ok()?.st_uid;
-    buffer.clear();
-    fs::File::from(file).read_to_end(buffer).ok()?;
-    parse_stat(buffer, uid, clock)
-}
-
 /// Parses `/proc/PID/stat`. The name may hold spaces and brackets, so the
 /// fields are counted from the last `)`.
 fn parse_stat(stat: &[u8], uid: u32, clock: &Clock) -> Option<Row> {
     let open = stat.iter().position(|&byte| byte == b'(')?;
     let close = stat.iter().rposition(|&byte| byte == b')')?;
-    let pid = std::str::from_utf8(&stat[..open])
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let pid = std::str::from_utf8(&stat[..open]).ok()?.trim().parse().ok()?;
     let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().take(20).collect();
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<i64>().ok());
@@ -263,21 +269,14 @@ pub enum NotHeld {
 impl Held {
     /// Takes hold of exactly this process.
     pub fn take(id: ProcessId) -> Result<Self, NotHeld> {
-        let pid = i32::try_from(id.pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .ok_or(NotHeld::Ended)?;
+        let pid = i32::try_from(id.pid).ok().and_then(Pid::from_raw).ok_or(NotHeld::Ended)?;
         let fd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| match error {
             rustix::io::Errno::SRCH => NotHeld::Ended,
             other => NotHeld::Refused(other),
         })?;
         // In this order: had the pid been given to another process before the
         // descriptor was opened, the start time read now would differ.
-        if alive(id) {
-            Ok(Self { id, fd })
-        } else {
-            Err(NotHeld::Ended)
-        }
+        if alive(id) { Ok(Self { id, fd }) } else { Err(NotHeld::Ended) }
     }
 
     /// Sends a signal. A process that has ended meanwhile is no error.
@@ -294,14 +293,9 @@ pub fn wait_for_end(mut held: Vec<Held>, time: Duration) -> Vec<Held> {
     let until = Instant::now() + time;
     while !held.is_empty() {
         let left = until.saturating_duration_since(Instant::now());
-        let timeout = Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: i64::from(left.subsec_nanos()),
-        };
-        let mut polled: Vec<PollFd<'_>> = held
-            .iter()
-            .map(|one| PollFd::from_borrowed_fd(one.fd.as_fd(), PollFlags::IN))
-            .collect();
+        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        let mut polled: Vec<PollFd<'_>> =
+            held.iter().map(|one| PollFd::from_borrowed_fd(one.fd.as_fd(), PollFlags::IN)).collect();
         let answer = poll(&mut polled, Some(&timeout));
         let ended: Vec<bool> = polled.iter().map(|one| !one.revents().is_empty()).collect();
         let mut at = 0;
@@ -323,28 +317,15 @@ mod tests {
     use super::*;
 
     fn clock() -> Clock {
-        Clock {
-            uptime: Duration::from_secs(1000),
-            ticks_per_second: 100,
-        }
+        Clock { uptime: Duration::from_secs(1000), ticks_per_second: 100 }
     }
 
     #[test]
     fn a_name_with_brackets_and_spaces_does_not_shift_the_fields() {
-        let stat =
-            b"42 (a) R 1 (b) S 7 42 42 34816 42 4194304 1 0 0 0 150 50 0 0 20 0 1 0 90000 1 1";
+        let stat = b"42 (a) R 1 (b) S 7 42 42 34816 42 4194304 1 0 0 0 150 50 0 0 20 0 1 0 90000 1 1";
         let row = parse_stat(stat, 0, &clock()).expect("parses");
-        assert_eq!(
-            row.id,
-            ProcessId {
-                pid: 42,
-                started: 90000
-            }
-        );
-        assert_eq!(
-            (row.parent, row.session, row.name.as_str()),
-            (7, 42, "a) R 1 (b")
-        );
+        assert_eq!(row.id, ProcessId { pid: 42, started: 90000 });
+        assert_eq!((row.parent, row.session, row.name.as_str()), (7, 42, "a) R 1 (b"));
         assert_eq!(row.age, Duration::from_secs(100));
         assert_eq!(row.cpu, Duration::from_secs(2));
         assert!(!row.zombie);
@@ -368,27 +349,17 @@ mod tests {
     fn a_reused_pid_is_not_held() {
         let me = here().expect("/proc is readable").ancestors[0];
         assert!(Held::take(me).is_ok());
-        let other = ProcessId {
-            started: me.started + 1,
-            ..me
-        };
+        let other = ProcessId { started: me.started + 1, ..me };
         assert_eq!(Held::take(other).err(), Some(NotHeld::Ended));
         assert!(!alive(other));
     }
 
     #[test]
     fn a_child_is_ended_and_seen_to_end() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("600")
-            .spawn()
-            .expect("sleep starts");
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("sleep starts");
         let table = ProcessTable::read().expect("/proc is readable");
         let id = table.pid(child.id()).expect("listed").id;
-        assert!(
-            table
-                .trees([here().expect("/proc").ancestors[0]], |_| true)
-                .contains(&id)
-        );
+        assert!(table.trees([here().expect("/proc").ancestors[0]], |_| true).contains(&id));
         let held = Held::take(id).expect("it lives");
         assert_eq!(wait_for_end(vec![held], Duration::ZERO).len(), 1);
         let held = Held::take(id).expect("it lives");

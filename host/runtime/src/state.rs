@@ -81,11 +81,7 @@ impl Shared {
     }
 
     pub(crate) fn take_log(&self) -> Vec<LogLine> {
-        self.logged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-            .collect()
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
     }
 }
 
@@ -132,10 +128,7 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.resources,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
     }
 }
 
@@ -234,12 +227,7 @@ pub(crate) enum TimeLimit {
 
 impl Watch {
     fn start(run: Duration, call: Duration) -> Self {
-        Self {
-            started: Instant::now(),
-            in_host: Duration::ZERO,
-            run,
-            call,
-        }
+        Self { started: Instant::now(), in_host: Duration::ZERO, run, call }
     }
 
     /// Adds time that was spent in the host since `since`.
@@ -259,10 +247,7 @@ impl Watch {
     /// What is left for the plugin's own code, or the limit that is used up.
     pub(crate) fn left_to_run(&self) -> Result<Duration, TimeLimit> {
         let ran = self.elapsed().saturating_sub(self.in_host);
-        match (
-            self.run.checked_sub(ran),
-            self.call.checked_sub(self.elapsed()),
-        ) {
+        match (self.run.checked_sub(ran), self.call.checked_sub(self.elapsed())) {
             (None, _) => Err(TimeLimit::Run),
             (_, None) => Err(TimeLimit::Call),
             (Some(run), Some(call)) => Ok(run.min(call)),

@@ -10,10 +10,7 @@ use std::fmt::Write;
 
 /// Fills `${NAME}` and `${NAME:-default}` from `lookup`. As in a shell, an empty
 /// value counts as none for `:-`.
-pub(crate) fn expand(
-    text: &str,
-    lookup: impl Fn(&str) -> Option<String>,
-) -> Result<String, String> {
+pub(crate) fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -57,9 +54,7 @@ impl Template {
         let mut before = ' ';
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
-            let hole = (c == '{' && before != '#' && before != '$')
-                .then(|| hole_name(rest))
-                .flatten();
+            let hole = (c == '{' && before != '#' && before != '$').then(|| hole_name(rest)).flatten();
             if let Some(name) = hole {
                 if !plain.is_empty() {
                     parts.push(Part::Plain(std::mem::take(&mut plain)));
@@ -110,9 +105,7 @@ fn hole_name(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('{')?;
     let name = &inner[..inner.find('}')?];
     let good = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.');
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.');
     good.then_some(name)
 }
 
@@ -134,16 +127,9 @@ mod tests {
             ("plain", Ok("plain")),
         ];
         for (text, want) in cases {
-            assert_eq!(
-                expand(text, lookup).as_deref().map_err(String::as_str),
-                want
-            );
+            assert_eq!(expand(text, lookup).as_deref().map_err(String::as_str), want);
         }
-        assert!(
-            expand("${NONE}", lookup)
-                .unwrap_err()
-                .contains("$NONE is not set")
-        );
+        assert!(expand("${NONE}", lookup).unwrap_err().contains("$NONE is not set"));
         assert!(expand("${UID", lookup).unwrap_err().contains("without"));
     }
 
@@ -152,20 +138,13 @@ mod tests {
         let text = "#{==:#{pid}.#{created},{incarnation}} {key}: ${x} {Not} {}";
         let template = Template::parse(text);
         assert_eq!(template.holes().collect::<Vec<_>>(), ["incarnation", "key"]);
-        let filled = template
-            .fill(|name| Ok::<_, ()>(format!("<{name}>")))
-            .expect("all filled");
-        assert_eq!(
-            filled,
-            "#{==:#{pid}.#{created},<incarnation>} <key>: ${x} {Not} {}"
-        );
+        let filled = template.fill(|name| Ok::<_, ()>(format!("<{name}>"))).expect("all filled");
+        assert_eq!(filled, "#{==:#{pid}.#{created},<incarnation>} <key>: ${x} {Not} {}");
     }
 
     #[test]
     fn a_filled_value_is_never_filled_again() {
-        let filled = Template::parse("{a}")
-            .fill(|_| Ok::<_, ()>("{b}".to_owned()))
-            .expect("filled");
+        let filled = Template::parse("{a}").fill(|_| Ok::<_, ()>("{b}".to_owned())).expect("filled");
         assert_eq!(filled, "{b}");
     }
 }

@@ -32,9 +32,7 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// What the plugin wrote to its standard error: why it panicked.
     pub(crate) fn last_words(&self) -> String {
-        String::from_utf8_lossy(&self.last_words.contents())
-            .trim()
-            .to_owned()
+        String::from_utf8_lossy(&self.last_words.contents()).trim().to_owned()
     }
 }
 
@@ -42,28 +40,17 @@ impl Surroundings {
 pub(crate) fn nothing(frozen: Option<Duration>) -> (WasiCtx, Surroundings) {
     let last_words = MemoryOutputPipe::new(LAST_WORDS);
     let mut builder = WasiCtx::builder();
-    builder
-        .stdin(ClosedInputStream)
-        .stderr(last_words.clone())
-        .max_random_size(RANDOM);
+    builder.stdin(ClosedInputStream).stderr(last_words.clone()).max_random_size(RANDOM);
     if let Some(now) = frozen {
         builder.wall_clock(Frozen(now)).monotonic_clock(Frozen(now));
-        builder
-            .secure_random(same())
-            .insecure_random(same())
-            .insecure_random_seed(7);
+        builder.secure_random(same()).insecure_random(same()).insecure_random_seed(7);
     }
     (builder.build(), Surroundings { last_words })
 }
 
 /// The interfaces that [`link`] offers, by package and name.
-pub(crate) const LINKED: [&str; 5] = [
-    "wasi:io/",
-    "wasi:clocks/",
-    "wasi:random/",
-    "wasi:cli/",
-    "wasi:filesystem/",
-];
+pub(crate) const LINKED: [&str; 5] =
+    ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/"];
 
 struct Resources;
 
@@ -87,9 +74,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     random::random::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
     random::insecure::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
-    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, |state| {
-        state.ctx().ctx.random()
-    })?;
+    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, |state| state.ctx().ctx.random())?;
     let command_line = wasmtime_wasi::cli::WasiCliView::cli;
     cli::exit::add_to_linker::<State, WasiCli>(linker, command_line)?;
     cli::environment::add_to_linker::<State, WasiCli>(linker, command_line)?;

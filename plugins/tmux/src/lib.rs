@@ -8,13 +8,14 @@
 //! says what an answer means, [`rows`] takes it apart, [`family`] finds the
 //! processes, [`session`] and [`listing`] put all of it together. [`end`] and
 //! [`tag`] act; [`fate`] decides what became of it. Only [`sockets`], [`scan`],
-//! [`end`] and [`tag`] call the host.
+//! [`own`], [`end`] and [`tag`] call the host.
 
 pub mod answer;
 pub mod end;
 pub mod family;
 pub mod fate;
 pub mod listing;
+pub mod own;
 pub mod owner;
 pub mod rows;
 pub mod scan;
@@ -56,14 +57,18 @@ impl Backend for Tmux {
 
     fn discover(&self) -> Result<Vec<Listing>, Error> {
         let found = sockets::find(&self.sockets);
-        let listings = listing::without_twins(scan::servers(&found.paths));
+        let mut listings = listing::without_twins(scan::servers(&found.paths));
+        own::protect(&mut listings);
         Ok(listings.into_iter().chain(found.unknown).collect())
     }
 
     fn inspect(&self, instance: &str, _keys: &[String]) -> Result<Listing, Error> {
         // One command lists all of a server's sessions; asking for some of them
         // would cost a command each.
-        Ok(scan::server(instance))
+        let mut listings = [scan::server(instance)];
+        own::protect(&mut listings);
+        let [listing] = listings;
+        Ok(listing)
     }
 
     fn end(&self, permits: Vec<Permit>) -> Result<Vec<Outcome>, Error> {

@@ -81,6 +81,8 @@ pub struct Pane {
     pub session: SessionNumber,
     /// The window, which tmux writes `@3`.
     pub window: u32,
+    /// The pane itself, which tmux writes `%3`. Never given twice by one server.
+    pub id: u32,
     /// When something last happened in the window, in seconds since 1970.
     pub window_activity: u64,
     /// What lives in the pane.
@@ -222,7 +224,7 @@ fn pane_row(rest: &str) -> Option<Pane> {
     let mut fields = Fields::of(rest);
     let session = fields.session()?;
     let window = fields.id('@')?;
-    fields.id('%')?;
+    let id = fields.id('%')?;
     let pid = fields.number()?;
     let state = match (fields.flag()?, pid) {
         (false, 0) => return None,
@@ -231,7 +233,7 @@ fn pane_row(rest: &str) -> Option<Pane> {
         (true, _) => PaneState::Dead,
     };
     let window_activity = fields.number()?;
-    fields.end().then_some(Pane { session, window, window_activity, state })
+    fields.end().then_some(Pane { session, window, id, window_activity, state })
 }
 
 /// What is left of a row's fields, one space between two of them. An empty field

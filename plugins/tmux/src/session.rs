@@ -6,6 +6,7 @@ use reap_plugin::processes::ProcessInfo;
 use reap_plugin::{Activity, Fact, Kind, Process, Session, fact};
 
 use crate::family::Table;
+use crate::own::PANES;
 use crate::owner;
 use crate::rows::{Client, Pane, PaneState, Rows, Server, SessionNumber, SessionRow};
 use crate::shell;
@@ -108,6 +109,7 @@ impl<'a> Scene<'a> {
             fact("shared-windows", count(shared)),
             fact("panes", count(panes.len())),
             fact("dead-panes", count(dead)),
+            fact(PANES, panes.iter().map(|pane| format!("%{}", pane.id)).collect::<Vec<_>>()),
         ];
         facts.extend(row.group.as_deref().map(|group| fact("group", group)));
         facts.extend(row.owner.as_ref().map(|tag| fact("owner", tag.text.as_str())));

@@ -50,9 +50,9 @@ pub(crate) struct Line {
 pub(crate) async fn run(line: Line) -> Answer {
     let program = line.words.first().cloned().unwrap_or_default();
     let mut child = spawn(&line.words).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => types::Error::NotFound(format!(
-            "{program} is not installed: no such program in PATH"
-        )),
+        std::io::ErrorKind::NotFound => {
+            types::Error::NotFound(format!("{program} is not installed: no such program in PATH"))
+        }
         _ => types::Error::Failed(format!("{program} could not be started: {error}")),
     })?;
     match tokio::time::timeout(line.timeout, finish(&mut child, line.output_bytes)).await {
@@ -60,9 +60,7 @@ pub(crate) async fn run(line: Line) -> Answer {
         Err(_) => {
             // It is our own child, so its pid cannot have been used again.
             child.kill().await.map_err(|error| {
-                types::Error::Failed(format!(
-                    "{program} ran out of time and could not be ended: {error}"
-                ))
+                types::Error::Failed(format!("{program} ran out of time and could not be ended: {error}"))
             })?;
             Err(types::Error::TimedOut(format!(
                 "{program} gave no answer within {} s",
@@ -74,10 +72,7 @@ pub(crate) async fn run(line: Line) -> Answer {
 
 fn spawn(words: &[String]) -> std::io::Result<Child> {
     let Some((program, arguments)) = words.split_first() else {
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::InvalidInput,
-            "the command line is empty",
-        ));
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "the command line is empty"));
     };
     let mut command = Command::new(program);
     command
@@ -101,8 +96,7 @@ fn spawn(words: &[String]) -> std::io::Result<Child> {
 
 async fn finish(child: &mut Child, most: usize) -> std::io::Result<commands::Output> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (stdout, stderr, status) =
-        tokio::join!(read(stdout, most), read(stderr, STDERR), child.wait());
+    let (stdout, stderr, status) = tokio::join!(read(stdout, most), read(stderr, STDERR), child.wait());
     let ((stdout, cut), (stderr, _)) = (stdout?, stderr?);
     Ok(commands::Output {
         status: status?.code(),
@@ -114,10 +108,7 @@ async fn finish(child: &mut Child, most: usize) -> std::io::Result<commands::Out
 
 /// Reads to the end, keeps the first `most` bytes, and says whether there were
 /// more. What is over is still read, so that the program is not held up by it.
-async fn read(
-    from: Option<impl AsyncRead + Unpin>,
-    most: usize,
-) -> std::io::Result<(Vec<u8>, bool)> {
+async fn read(from: Option<impl AsyncRead + Unpin>, most: usize) -> std::io::Result<(Vec<u8>, bool)> {
     let Some(mut from) = from else {
         return Ok((Vec::new(), false));
     };
@@ -136,31 +127,20 @@ impl State {
         let shared = Arc::clone(&self.shared);
         let Some(command) = shared.grants.commands.get(name) else {
             let mend = in_manifest(self, &format!("[asks.commands.{name}] with `run = [...]`"));
-            return Err(deny(
-                self,
-                "commands",
-                format!("the command {name:?}"),
-                mend,
-            ));
+            return Err(deny(self, "commands", format!("the command {name:?}"), mend));
         };
         let value = |hole: &str| {
-            arguments
-                .iter()
-                .find(|argument| argument.name == hole)
-                .map(|argument| argument.value.as_str())
+            arguments.iter().find(|argument| argument.name == hole).map(|argument| argument.value.as_str())
         };
-        let words = shared
-            .grants
-            .fill(command, &shared.settings, value)
-            .map_err(|bad| {
-                let given = value(&bad.hole).unwrap_or("nothing");
-                let asked = format!(
-                    "the command {name:?} with {{{}}} = {given:?}, where {} is needed",
-                    bad.hole, bad.wanted
-                );
-                let mend = in_manifest(self, &format!("a wider [asks.placeholders.{}]", bad.hole));
-                deny(self, "commands", asked, mend)
-            })?;
+        let words = shared.grants.fill(command, &shared.settings, value).map_err(|bad| {
+            let given = value(&bad.hole).unwrap_or("nothing");
+            let asked = format!(
+                "the command {name:?} with {{{}}} = {given:?}, where {} is needed",
+                bad.hole, bad.wanted
+            );
+            let mend = in_manifest(self, &format!("a wider [asks.placeholders.{}]", bad.hole));
+            deny(self, "commands", asked, mend)
+        })?;
         if self.running >= shared.limits.commands {
             return Err(types::Error::Limited(format!(
                 "{} commands at once (commands)",
@@ -174,9 +154,7 @@ impl State {
             timeout: command.timeout.min(self.watch.left()),
             output_bytes: shared.limits.output_bytes,
         };
-        Ok(Running {
-            task: Some(tokio::spawn(run(line))),
-        })
+        Ok(Running { task: Some(tokio::spawn(run(line))) })
     }
 }
 
@@ -199,19 +177,13 @@ impl commands::Host for State {
 impl commands::HostRunning for State {
     async fn finish(&mut self, running: Resource<Running>) -> wasmtime::Result<Answer> {
         let Some(task) = self.resources.get_mut(&running)?.task.take() else {
-            return Ok(Err(types::Error::Invalid(
-                "this command was finished before".to_owned(),
-            )));
+            return Ok(Err(types::Error::Invalid("this command was finished before".to_owned())));
         };
         let since = Instant::now();
         let answer = task.await;
         self.watch.was_in_host(since);
         self.running -= 1;
-        Ok(answer.unwrap_or_else(|error| {
-            Err(types::Error::Failed(format!(
-                "the command was lost: {error}"
-            )))
-        }))
+        Ok(answer.unwrap_or_else(|error| Err(types::Error::Failed(format!("the command was lost: {error}")))))
     }
 
     fn drop(&mut self, running: Resource<Running>) -> wasmtime::Result<()> {
@@ -237,58 +209,32 @@ mod tests {
 
     #[tokio::test]
     async fn output_status_and_a_small_environment() {
-        let output = run(line(&["sh", "-c", "echo out; echo err >&2; exit 3"]))
-            .await
-            .expect("runs");
+        let output = run(line(&["sh", "-c", "echo out; echo err >&2; exit 3"])).await.expect("runs");
         assert_eq!(
-            (
-                output.status,
-                output.stdout.as_slice(),
-                output.stderr.as_str()
-            ),
+            (output.status, output.stdout.as_slice(), output.stderr.as_str()),
             (Some(3), &b"out\n"[..], "err\n")
         );
         let output = run(line(&["env"])).await.expect("runs");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
-        let names: Vec<&str> = text
-            .lines()
-            .filter_map(|line| line.split('=').next())
-            .collect();
-        assert!(
-            names
-                .iter()
-                .all(|name| ["PATH", "HOME", "LC_ALL"].contains(name)),
-            "{names:?}"
-        );
+        let names: Vec<&str> = text.lines().filter_map(|line| line.split('=').next()).collect();
+        assert!(names.iter().all(|name| ["PATH", "HOME", "LC_ALL"].contains(name)), "{names:?}");
     }
 
     #[tokio::test]
     async fn a_flood_is_cut_and_does_not_hang() {
-        let output = run(line(&["sh", "-c", "head -c 5000000 /dev/zero"]))
-            .await
-            .expect("runs");
-        assert_eq!(
-            (output.stdout.len(), output.truncated, output.status),
-            (1000, true, Some(0))
-        );
+        let output = run(line(&["sh", "-c", "head -c 5000000 /dev/zero"])).await.expect("runs");
+        assert_eq!((output.stdout.len(), output.truncated, output.status), (1000, true, Some(0)));
     }
 
     #[tokio::test]
     async fn a_hanging_program_is_ended() {
-        let slow = Line {
-            timeout: Duration::from_millis(50),
-            ..line(&["sleep", "1000"])
-        };
+        let slow = Line { timeout: Duration::from_millis(50), ..line(&["sleep", "1000"]) };
         assert!(matches!(run(slow).await, Err(types::Error::TimedOut(_))));
     }
 
     #[tokio::test]
     async fn a_missing_program_is_named() {
-        let error = run(line(&["no-such-program-anywhere"]))
-            .await
-            .expect_err("there is none");
-        assert!(
-            matches!(error, types::Error::NotFound(text) if text.contains("no-such-program-anywhere"))
-        );
+        let error = run(line(&["no-such-program-anywhere"])).await.expect_err("there is none");
+        assert!(matches!(error, types::Error::NotFound(text) if text.contains("no-such-program-anywhere")));
     }
 }

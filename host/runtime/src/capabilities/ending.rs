@@ -17,7 +17,7 @@ use wasmtime::component::Resource;
 use crate::backend::Care;
 use crate::bindings::{ending, types};
 use crate::capabilities::commands::{Answer, Line, run};
-use crate::capabilities::evidence::{Environments, Proof};
+use crate::capabilities::evidence::{Beyond, Environments, Proof};
 use crate::capabilities::terminate::{Case, Report, terminate};
 use crate::capabilities::{deny, in_manifest};
 use crate::convert;
@@ -52,6 +52,8 @@ pub(crate) struct Slot {
     pub(crate) known: HashSet<ProcessId>,
     /// Processes that the plugin asked to leave alone.
     pub(crate) spared: HashSet<ProcessId>,
+    /// Processes that have to do with it and are not ended with it.
+    pub(crate) beyond: Beyond,
 }
 
 impl EndingCall {
@@ -62,15 +64,11 @@ impl EndingCall {
         permits: Vec<Permit>,
         care: &Care,
     ) -> Result<Self, String> {
-        let table = ProcessTable::read()
-            .map_err(|error| format!("cannot read the process table: {error}"))?;
-        let untouchable: HashSet<ProcessId> = care
-            .bystanders
-            .iter()
-            .chain(&care.here.ancestors)
-            .copied()
-            .chain(server)
-            .collect();
+        let table =
+            ProcessTable::read().map_err(|error| format!("cannot read the process table: {error}"))?;
+        let untouchable: HashSet<ProcessId> =
+            care.bystanders.iter().chain(&care.here.ancestors).copied().chain(server).collect();
+        let untouchable = Arc::new(untouchable);
         let environments = match &shared.grants.signals {
             Some(asked) => Environments::read(&table, asked.environment.keys()),
             None => Environments::default(),
@@ -81,23 +79,21 @@ impl EndingCall {
                 Some(asked) => Some(Proof::of(
                     permit.session(),
                     server,
+                    &shared.grants,
                     asked,
                     &table,
-                    untouchable.clone(),
+                    Arc::clone(&untouchable),
                 )?),
                 None => None,
             };
-            let known = proof.as_ref().map_or_else(HashSet::new, |proof| {
-                proof.find(&table, &environments, &HashSet::new())
-            });
-            slots.push(Slot {
-                permit,
-                ran: false,
-                terminated: false,
-                proof,
-                known,
-                spared: HashSet::new(),
-            });
+            let (known, beyond) = match &proof {
+                Some(proof) => {
+                    (proof.find(&table, &environments, &HashSet::new()), proof.beyond(&table, &environments))
+                }
+                None => Default::default(),
+            };
+            let spared = HashSet::new();
+            slots.push(Slot { permit, ran: false, terminated: false, proof, known, spared, beyond });
         }
         Ok(Self { slots })
     }
@@ -122,12 +118,7 @@ impl State {
 
     fn used(&self, act: &str) -> types::Error {
         let mend = "nothing allows it: a permit is for one use of each act".to_owned();
-        deny(
-            self,
-            "ending",
-            format!("`{act}` with a permit that was used for it before"),
-            mend,
-        )
+        deny(self, "ending", format!("`{act}` with a permit that was used for it before"), mend)
     }
 
     /// Uses a permit for the named command, and completes the command line.
@@ -140,12 +131,7 @@ impl State {
         let Some(command) = shared.grants.ending.get(name) else {
             let line = format!("[asks.ending.commands.{name}] with `run = [...]`");
             let mend = in_manifest(self, &line);
-            return Ok(Err(deny(
-                self,
-                "ending",
-                format!("the ending command {name:?}"),
-                mend,
-            )));
+            return Ok(Err(deny(self, "ending", format!("the ending command {name:?}"), mend)));
         };
         let slot = self.slot(permit)?;
         if std::mem::replace(&mut slot.ran, true) {
@@ -153,20 +139,17 @@ impl State {
         }
         if command.lifts == Some(Lift::Attached) && !slot.permit.lifts().attached {
             let mend = "the operator's --force lifts it".to_owned();
-            let asked =
-                format!("the ending command {name:?}, with a permit that does not lift `attached`");
+            let asked = format!("the ending command {name:?}, with a permit that does not lift `attached`");
             return Ok(Err(deny(self, "ending", asked, mend)));
         }
         let address = slot.permit.address();
         let incarnation = &slot.permit.session().incarnation;
-        let filled = shared
-            .grants
-            .fill(command, &shared.settings, |hole| match hole {
-                "instance" => Some(address.instance.as_str()),
-                "key" => Some(address.key.as_str()),
-                "incarnation" => Some(incarnation.as_str()),
-                _ => None,
-            });
+        let filled = shared.grants.fill(command, &shared.settings, |hole| match hole {
+            "instance" => Some(address.instance.as_str()),
+            "key" => Some(address.key.as_str()),
+            "incarnation" => Some(incarnation.as_str()),
+            _ => None,
+        });
         Ok(match filled {
             Ok(words) => Ok(Line {
                 words,
@@ -174,10 +157,7 @@ impl State {
                 output_bytes: shared.limits.output_bytes,
             }),
             Err(bad) => {
-                let asked = format!(
-                    "the ending command {name:?}: {{{}}} must be {}",
-                    bad.hole, bad.wanted
-                );
+                let asked = format!("the ending command {name:?}: {{{}}} must be {}", bad.hole, bad.wanted);
                 let mend = in_manifest(self, &format!("a wider [asks.placeholders.{}]", bad.hole));
                 Err(deny(self, "ending", asked, mend))
             }
@@ -203,12 +183,7 @@ impl State {
             }
             None => {
                 let mend = in_manifest(self, "[asks.ending.signals] with `root = ...`");
-                Ok(Err(deny(
-                    self,
-                    "ending",
-                    "signals to a session's processes".to_owned(),
-                    mend,
-                )))
+                Ok(Err(deny(self, "ending", "signals to a session's processes".to_owned(), mend)))
             }
         }
     }
@@ -234,11 +209,7 @@ impl ending::Host for State {
         self.shared.counters.commands.add(tasks.len() as u64);
         let mut answers = Vec::new();
         for task in tasks {
-            let lost = |error| {
-                Err(types::Error::Failed(format!(
-                    "the command was lost: {error}"
-                )))
-            };
+            let lost = |error| Err(types::Error::Failed(format!("the command was lost: {error}")));
             answers.push(task.await.unwrap_or_else(lost));
         }
         self.watch.was_in_host(since);
@@ -274,14 +245,8 @@ impl ending::Host for State {
                 self.shared.counters.signals.add(signals);
                 (Ok(reports), cases)
             }
-            Ok((Err(error), cases)) => (
-                Err(format!("the processes could not be looked at: {error}")),
-                cases,
-            ),
-            Err(error) => (
-                Err(format!("the processes could not be ended: {error}")),
-                Vec::new(),
-            ),
+            Ok((Err(error), cases)) => (Err(format!("the processes could not be looked at: {error}")), cases),
+            Err(error) => (Err(format!("the processes could not be ended: {error}")), Vec::new()),
         };
         self.remember(&permits, &answers, cases)?;
         let mut reports = reports.map(Vec::into_iter);
@@ -308,10 +273,7 @@ impl State {
         answers: &[Option<types::Error>],
         cases: Vec<Case>,
     ) -> wasmtime::Result<()> {
-        let taken = permits
-            .iter()
-            .zip(answers)
-            .filter(|(_, refused)| refused.is_none());
+        let taken = permits.iter().zip(answers).filter(|(_, refused)| refused.is_none());
         for ((permit, _), case) in taken.zip(cases) {
             let slot = self.slot(permit)?;
             slot.known.extend(case.known);
@@ -329,10 +291,7 @@ fn termination(report: Report) -> ending::Termination {
         survivors: report
             .survivors
             .into_iter()
-            .map(|(id, reason)| ending::Survivor {
-                process: convert::process(id),
-                reason,
-            })
+            .map(|(id, reason)| ending::Survivor { process: convert::process(id), reason })
             .collect(),
     }
 }
@@ -343,13 +302,7 @@ impl ending::HostPermit for State {
     }
 
     fn instance(&mut self, permit: Resource<PermitHandle>) -> wasmtime::Result<String> {
-        Ok(self
-            .slot(&permit)?
-            .permit
-            .address()
-            .instance
-            .as_str()
-            .to_owned())
+        Ok(self.slot(&permit)?.permit.address().instance.as_str().to_owned())
     }
 
     fn lifts_attached(&mut self, permit: Resource<PermitHandle>) -> wasmtime::Result<bool> {

@@ -16,14 +16,15 @@
 //! ancestors, processes of sessions that are not being ended, pid 1.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use reap_core::session::{ProcessId, Session, Value};
 use regex::Regex;
 
-use crate::capabilities::grants::glob_regex;
+use crate::capabilities::grants::{Grants, glob_regex};
 use crate::capabilities::processes::environment_of;
 use crate::manifest::{RootProof, SignalsAsk, whole_regex};
-use crate::process::{ProcessTable, Row};
+use crate::process::{Proc, ProcessTable, Row};
 use crate::template::Template;
 
 /// How a session's processes are told, worked out when its permit was given.
@@ -35,7 +36,21 @@ pub(crate) struct Proof {
     earliest: u64,
     environment: Vec<(String, Regex)>,
     spare: Vec<Regex>,
-    untouchable: HashSet<ProcessId>,
+    untouchable: Arc<HashSet<ProcessId>>,
+    spared: HashSet<ProcessId>,
+}
+
+/// Processes that have to do with a session and are not ended with it.
+#[derive(Debug, Default)]
+pub(crate) struct Beyond {
+    /// Daemons that were started in it and serve others, with their names.
+    pub(crate) serving: Vec<(ProcessId, String)>,
+    /// What runs in it as another user, and cannot be ended.
+    pub(crate) foreign: Vec<ProcessId>,
+}
+
+fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// The environments that were read, so that many sessions cost one reading.
@@ -51,18 +66,15 @@ impl Environments {
         if names.is_empty() {
             return Self::default();
         }
-        let uid = rustix::process::geteuid().as_raw();
-        let rows = table
-            .rows()
-            .iter()
-            .filter(|row| row.uid == uid && !row.zombie);
+        // Without it there is no proof, and then nothing is anybody's.
+        let Ok(mut proc) = Proc::open() else { return Self::default() };
+        let uid = own_uid();
+        let rows = table.rows().iter().filter(|row| row.uid == uid && !row.zombie);
         let read = rows.filter_map(|row| {
-            let variables = environment_of(row.id, &names)?;
+            let variables = environment_of(&mut proc, row.id, &names)?;
             (!variables.is_empty()).then_some((row.id, variables))
         });
-        Self {
-            read: read.collect(),
-        }
+        Self { read: read.collect() }
     }
 }
 
@@ -72,15 +84,18 @@ impl Proof {
     pub(crate) fn of(
         session: &Session,
         server: Option<ProcessId>,
+        grants: &Grants,
         asked: &SignalsAsk,
         table: &ProcessTable,
-        untouchable: HashSet<ProcessId>,
+        untouchable: Arc<HashSet<ProcessId>>,
     ) -> Result<Self, String> {
-        let listed = session
-            .processes
-            .iter()
-            .copied()
-            .filter(|id| table.row(*id).is_some());
+        // What a plugin may not look at, it cannot claim either.
+        let mut proc = Proc::open().map_err(|error| format!("cannot read /proc: {error}"))?;
+        let shown = |id: &ProcessId| {
+            let seen = grants.processes.as_ref().zip(table.row(*id));
+            seen.is_some_and(|(grant, row)| grant.shows(row, &mut proc))
+        };
+        let listed = session.processes.iter().copied().filter(shown);
         let roots: Vec<ProcessId> = match asked.root {
             RootProof::Listed => listed.collect(),
             RootProof::ChildOfServer => {
@@ -90,22 +105,15 @@ impl Proof {
         };
         // Without a root that lives, only the environment can tell; then nothing
         // older than the server itself can be the session's.
-        let earliest = roots
-            .iter()
-            .map(|root| root.started)
-            .min()
-            .or(server.map(|id| id.started));
+        let earliest = roots.iter().map(|root| root.started).min().or(server.map(|id| id.started));
         Ok(Self {
             roots,
             server,
             earliest: earliest.unwrap_or(u64::MAX),
             environment: environment(session, server, asked)?,
-            spare: asked
-                .spare
-                .iter()
-                .map(|glob| glob_regex(glob))
-                .collect::<Result<_, _>>()?,
+            spare: asked.spare.iter().map(|glob| glob_regex(glob)).collect::<Result<_, _>>()?,
             untouchable,
+            spared: HashSet::new(),
         })
     }
 
@@ -116,7 +124,7 @@ impl Proof {
 
     /// Adds to what never counts.
     pub(crate) fn leave_alone(&mut self, more: &HashSet<ProcessId>) {
-        self.untouchable.extend(more);
+        self.spared.extend(more);
     }
 
     /// The session's processes that live: those known before, and what joined.
@@ -129,18 +137,9 @@ impl Proof {
         let mut found: HashSet<ProcessId> = known.iter().copied().collect();
         found.extend(&self.roots);
         let sessions = self.kernel_sessions(table, known);
-        found.extend(
-            table
-                .rows()
-                .iter()
-                .filter(|row| sessions.contains(&row.session))
-                .map(|row| row.id),
-        );
+        found.extend(table.rows().iter().filter(|row| sessions.contains(&row.session)).map(|row| row.id));
         if self.server_is_not_another(table) {
-            let proven = environments
-                .read
-                .iter()
-                .filter(|(_, variables)| self.proves(variables));
+            let proven = environments.read.iter().filter(|(_, variables)| self.proves(variables));
             found.extend(proven.map(|(id, _)| *id));
         }
         let counted = |row: &Row| self.counts(row);
@@ -152,35 +151,25 @@ impl Proof {
     /// other process gets that pid; once it has none, the number may come to
     /// mean another.
     fn kernel_sessions(&self, table: &ProcessTable, known: &HashSet<ProcessId>) -> HashSet<u32> {
-        let members: HashSet<u32> = known
-            .iter()
-            .filter_map(|id| table.row(*id))
-            .map(|row| row.session)
-            .collect();
+        let members: HashSet<u32> =
+            known.iter().filter_map(|id| table.row(*id)).map(|row| row.session).collect();
         let same = |root: &&ProcessId| match table.row(**root) {
             Some(row) => row.session == root.pid,
             None => members.contains(&root.pid),
         };
-        self.roots
-            .iter()
-            .filter(same)
-            .map(|root| root.pid)
-            .collect()
+        self.roots.iter().filter(same).map(|root| root.pid).collect()
     }
 
     /// Whether the server's pid still means it, or nothing. Once it means another
     /// server, an environment that names the pid proves nothing.
     fn server_is_not_another(&self, table: &ProcessTable) -> bool {
-        self.server
-            .is_none_or(|server| table.pid(server.pid).is_none_or(|row| row.id == server))
+        self.server.is_none_or(|server| table.pid(server.pid).is_none_or(|row| row.id == server))
     }
 
     fn proves(&self, variables: &[(String, String)]) -> bool {
         !self.environment.is_empty()
             && self.environment.iter().all(|(name, pattern)| {
-                variables
-                    .iter()
-                    .any(|(has, value)| has == name && pattern.is_match(value))
+                variables.iter().any(|(has, value)| has == name && pattern.is_match(value))
             })
     }
 
@@ -188,9 +177,31 @@ impl Proof {
         !row.zombie
             && row.id.pid > 1
             && row.id.started >= self.earliest
-            && row.uid == rustix::process::geteuid().as_raw()
+            && row.uid == own_uid()
             && !self.untouchable.contains(&row.id)
-            && !self.spare.iter().any(|glob| glob.is_match(&row.name))
+            && !self.spared.contains(&row.id)
+            && !self.serves_others(row)
+    }
+
+    /// A program of the manifest's `spare` that made itself a daemon. The same
+    /// program at work in a pane is in the pane's kernel session, and counts.
+    fn serves_others(&self, row: &Row) -> bool {
+        !self.roots.iter().any(|root| root.pid == row.session)
+            && self.spare.iter().any(|glob| glob.is_match(&row.name))
+    }
+
+    /// What outlives the session by intent or by force: daemons that serve
+    /// others, and what runs as another user.
+    pub(crate) fn beyond(&self, table: &ProcessTable, environments: &Environments) -> Beyond {
+        let proven = environments.read.iter().filter(|(_, variables)| self.proves(variables));
+        let serving = proven
+            .filter_map(|(id, _)| table.row(*id))
+            .filter(|row| row.id.started >= self.earliest && !self.untouchable.contains(&row.id))
+            .filter(|row| self.serves_others(row))
+            .map(|row| (row.id, row.name.clone()));
+        let tree = table.trees(self.roots.iter().copied(), |row| !self.untouchable.contains(&row.id));
+        let foreign = tree.into_iter().filter(|id| table.row(*id).is_some_and(|row| row.uid != own_uid()));
+        Beyond { serving: serving.collect(), foreign: foreign.collect() }
     }
 }
 
@@ -215,15 +226,12 @@ fn environment(
     for (name, text) in &asked.environment {
         // A session that lacks what the proof is made of has no such proof; an
         // empty value in its place would prove too much.
-        let Ok(filled) = Template::parse(text)
-            .fill(|hole| value(hole).filter(|value| !value.is_empty()).ok_or(()))
+        let Ok(filled) =
+            Template::parse(text).fill(|hole| value(hole).filter(|value| !value.is_empty()).ok_or(()))
         else {
             return Ok(Vec::new());
         };
-        patterns.push((
-            name.clone(),
-            whole_regex(&filled).map_err(|error| error.to_string())?,
-        ));
+        patterns.push((name.clone(), whole_regex(&filled).map_err(|error| error.to_string())?));
     }
     Ok(patterns)
 }
@@ -233,15 +241,217 @@ fn as_pattern(value: &Value) -> String {
     match value {
         Value::Texts(texts) if texts.is_empty() => String::new(),
         Value::Texts(texts) => {
-            format!(
-                "(?:{})",
-                texts
-                    .iter()
-                    .map(|text| regex::escape(text))
-                    .collect::<Vec<_>>()
-                    .join("|")
-            )
+            format!("(?:{})", texts.iter().map(|text| regex::escape(text)).collect::<Vec<_>>().join("|"))
         }
         other => regex::escape(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reap_core::ids::{Incarnation, Key};
+    use reap_core::session::{Activity, Fact, Kind};
+
+    use super::*;
+    use crate::manifest::Manifest;
+
+    const MANIFEST: &str = r#"
+        name = "x"
+        version = "1"
+        world = "backend"
+        summary = "s"
+        [asks.processes]
+        executables = ["*"]
+        [asks.ending.signals]
+        root = "child-of-server"
+        environment = { TMUX = '.*,{server},{fact.number}', TMUX_PANE = '{fact.panes}' }
+        spare = ["tmux: server"]
+    "#;
+
+    fn id(pid: u32) -> ProcessId {
+        ProcessId { pid, started: u64::from(pid) * 10 }
+    }
+
+    fn row(pid: u32, parent: u32, session: u32) -> Row {
+        Row {
+            id: id(pid),
+            parent,
+            group: session,
+            session,
+            terminal: 0,
+            zombie: false,
+            name: "sh".to_owned(),
+            age: Duration::ZERO,
+            cpu: Duration::ZERO,
+            uid: rustix::process::geteuid().as_raw(),
+        }
+    }
+
+    /// Server 100 with the panes 110 (session 3) and 150 (session 4).
+    fn rows() -> Vec<Row> {
+        vec![
+            row(1, 0, 1),
+            row(50, 1, 50),     // older than everything
+            row(100, 1, 100),   // the server
+            row(110, 100, 110), // the pane
+            row(111, 110, 110), // its child
+            row(112, 111, 112), // a grandchild that called setsid
+            row(113, 1, 110),   // reparented, still in the kernel session
+            row(120, 1, 120),   // forked twice; only its environment tells
+            row(150, 100, 150), // another session's pane
+            row(151, 150, 150),
+            row(160, 1, 160), // forked twice from the other session
+        ]
+    }
+
+    fn environments() -> Environments {
+        let one = |pid, tmux: &str, pane: &str| {
+            (id(pid), vec![("TMUX".to_owned(), tmux.to_owned()), ("TMUX_PANE".to_owned(), pane.to_owned())])
+        };
+        Environments {
+            read: vec![
+                one(50, "/s,100,3", "%1"), // cannot be: it is older
+                one(120, "/s,100,3", "%1"),
+                one(151, "/s,100,3", "%1"), // forged: it is the other session's
+                one(160, "/s,100,4", "%2"),
+            ],
+        }
+    }
+
+    fn session() -> Session {
+        Session {
+            key: Key::new("$3"),
+            incarnation: Incarnation::new("i"),
+            title: String::new(),
+            kind: Kind::Other,
+            activity: Activity::Idle,
+            created: None,
+            last_active: None,
+            attached: false,
+            parent: None,
+            cwd: None,
+            // It claims the other session's child and the server as well.
+            processes: vec![id(110), id(151), id(100), id(1)],
+            tokens: None,
+            protected: None,
+            extra: vec![
+                Fact { name: "number".to_owned(), value: Value::Text("3".to_owned()) },
+                Fact {
+                    name: "panes".to_owned(),
+                    value: Value::Texts(vec!["%1".to_owned(), "%7".to_owned()]),
+                },
+            ],
+        }
+    }
+
+    fn proof(table: &ProcessTable, session: &Session) -> Proof {
+        let manifest = Manifest::parse(MANIFEST, "x.toml").expect("a good manifest");
+        let grants = Grants::complete(&manifest).expect("complete");
+        let asked = grants.signals.clone().expect("asked for");
+        // What the host knows: the other session is not being ended.
+        let untouchable = Arc::new(HashSet::from([id(100), id(150), id(151)]));
+        Proof::of(session, Some(id(100)), &grants, &asked, table, untouchable).expect("a proof")
+    }
+
+    fn found(table: &ProcessTable, environments: &Environments, known: &[u32]) -> Vec<u32> {
+        let known = known.iter().map(|&pid| id(pid)).collect();
+        let mut pids: Vec<u32> =
+            proof(table, &session()).find(table, environments, &known).iter().map(|id| id.pid).collect();
+        pids.sort_unstable();
+        pids
+    }
+
+    #[test]
+    fn all_of_the_session_and_nothing_else() {
+        let table = ProcessTable::from_rows(rows());
+        assert_eq!(found(&table, &environments(), &[]), [110, 111, 112, 113, 120]);
+    }
+
+    #[test]
+    fn a_server_started_inside_the_session_and_its_panes_are_another_matter() {
+        let mut rows = rows();
+        // `tmux -L other new -d` from inside: the daemon carries the variables of
+        // the session that it was started in.
+        rows.push(Row { name: "tmux: server".to_owned(), ..row(130, 1, 130) });
+        rows.push(row(131, 130, 131));
+        let table = ProcessTable::from_rows(rows);
+        let mut environments = environments();
+        let carried = environments.read[1].1.clone();
+        environments.read.push((id(130), carried));
+        assert_eq!(found(&table, &environments, &[]), [110, 111, 112, 113, 120]);
+        let beyond = proof(&table, &session()).beyond(&table, &environments);
+        assert_eq!(beyond.serving, [(id(130), "tmux: server".to_owned())]);
+    }
+
+    #[test]
+    fn a_program_to_spare_counts_while_it_works_in_a_pane() {
+        let mut rows = rows();
+        rows.push(Row { name: "tmux: server".to_owned(), ..row(114, 110, 110) });
+        let table = ProcessTable::from_rows(rows);
+        assert!(found(&table, &Environments::default(), &[]).contains(&114));
+    }
+
+    #[test]
+    fn a_reused_pid_of_the_leader_is_not_its_session() {
+        let mut rows = rows();
+        rows.retain(|row| ![110, 111, 112, 113].contains(&row.id.pid));
+        // The pid was used again, by the leader of a kernel session that is
+        // somebody else's.
+        rows.push(Row { id: ProcessId { pid: 110, started: 9_999 }, ..row(110, 1, 110) });
+        rows.push(Row { id: ProcessId { pid: 111, started: 9_999 }, ..row(111, 110, 110) });
+        let table = ProcessTable::from_rows(rows);
+        let before = ProcessTable::from_rows(self::rows());
+        let proof = proof(&before, &session());
+        let known = HashSet::from([id(110), id(111), id(112), id(113)]);
+        assert!(proof.find(&table, &Environments::default(), &known).is_empty());
+    }
+
+    #[test]
+    fn a_kernel_session_goes_on_without_its_leader() {
+        let mut rows = rows();
+        rows.retain(|row| row.id.pid != 110);
+        rows.push(row(114, 1, 110)); // joined after the leader ended
+        let table = ProcessTable::from_rows(rows);
+        let proof = proof(&ProcessTable::from_rows(self::rows()), &session());
+        let known = HashSet::from([id(110), id(113)]);
+        let left = proof.find(&table, &Environments::default(), &known);
+        assert!(left.contains(&id(114)) && left.contains(&id(113)));
+    }
+
+    #[test]
+    fn once_the_pid_is_another_servers_its_environment_proves_nothing() {
+        let mut rows = rows();
+        rows.retain(|row| row.id.pid != 100);
+        rows.push(Row { id: ProcessId { pid: 100, started: 9_999 }, ..row(100, 1, 100) });
+        let proof = proof(&ProcessTable::from_rows(self::rows()), &session());
+        let left = proof.find(&ProcessTable::from_rows(rows), &environments(), &HashSet::new());
+        assert!(!left.contains(&id(120)));
+    }
+
+    #[test]
+    fn a_session_without_the_facts_has_no_such_proof() {
+        let table = ProcessTable::from_rows(rows());
+        let bare = Session { extra: Vec::new(), ..session() };
+        assert!(!proof(&table, &bare).find(&table, &environments(), &HashSet::new()).contains(&id(120)));
+        // An empty list of panes must not become a pattern that fits everything.
+        let empty = vec![
+            Fact { name: "number".to_owned(), value: Value::Text("3".to_owned()) },
+            Fact { name: "panes".to_owned(), value: Value::Texts(Vec::new()) },
+        ];
+        let empty = Session { extra: empty, ..session() };
+        assert!(!proof(&table, &empty).find(&table, &environments(), &HashSet::new()).contains(&id(120)));
+    }
+
+    #[test]
+    fn another_users_process_never_counts() {
+        let mut rows = rows();
+        for row in &mut rows {
+            row.uid += u32::from(row.id.pid == 111);
+        }
+        let table = ProcessTable::from_rows(rows);
+        assert!(!found(&table, &environments(), &[]).contains(&111));
+        assert_eq!(proof(&table, &session()).beyond(&table, &environments()).foreign, [id(111)]);
     }
 }

@@ -24,39 +24,18 @@ const LONGEST_READ: u32 = 4 << 20;
 impl State {
     fn open_granted(&self, path: &str, flags: OFlags) -> Result<OwnedFd, types::Error> {
         let wanted = Path::new(path);
-        let root = plain(wanted).then(|| {
-            self.shared
-                .grants
-                .paths
-                .iter()
-                .find(|root| wanted.starts_with(root))
-        });
+        let root =
+            plain(wanted).then(|| self.shared.grants.paths.iter().find(|root| wanted.starts_with(root)));
         let Some(Some(root)) = root else {
             let line = format!("`paths = [{path:?}]` under [asks.files]");
-            return Err(deny(
-                self,
-                "files",
-                format!("reading {path}"),
-                in_manifest(self, &line),
-            ));
+            return Err(deny(self, "files", format!("reading {path}"), in_manifest(self, &line)));
         };
-        let below = wanted
-            .strip_prefix(root)
-            .unwrap_or(Path::new(""))
-            .to_path_buf();
+        let below = wanted.strip_prefix(root).unwrap_or(Path::new("")).to_path_buf();
         open_below(root, &below, flags).map_err(|error| match error {
-            Errno::NOENT | Errno::NOTDIR => {
-                types::Error::NotFound(format!("{path}: {}", words_for(error)))
-            }
+            Errno::NOENT | Errno::NOTDIR => types::Error::NotFound(format!("{path}: {}", words_for(error))),
             Errno::LOOP | Errno::XDEV => {
-                let mend =
-                    "no line allows it: links are never followed; name the real path".to_owned();
-                deny(
-                    self,
-                    "files",
-                    format!("{path}, which leads over a symbolic link"),
-                    mend,
-                )
+                let mend = "no line allows it: links are never followed; name the real path".to_owned();
+                deny(self, "files", format!("{path}, which leads over a symbolic link"), mend)
             }
             other => types::Error::Unavailable(format!("{path}: {}", words_for(other))),
         })
@@ -64,8 +43,7 @@ impl State {
 
     fn list(&self, path: &str) -> Result<Vec<files::Entry>, types::Error> {
         let folder = self.open_granted(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        let unavailable =
-            |error: Errno| types::Error::Unavailable(format!("{path}: {}", words_for(error)));
+        let unavailable = |error: Errno| types::Error::Unavailable(format!("{path}: {}", words_for(error)));
         let mut entries = Vec::new();
         for entry in rustix::fs::Dir::read_from(&folder).map_err(unavailable)? {
             let entry = entry.map_err(unavailable)?;
@@ -74,8 +52,7 @@ impl State {
                 continue;
             }
             // One that went away meanwhile is no entry any more.
-            let Ok(seen) = rustix::fs::statat(&folder, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
-            else {
+            let Ok(seen) = rustix::fs::statat(&folder, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
             };
             let kind = match rustix::fs::FileType::from_raw_mode(seen.st_mode) {
@@ -90,9 +67,7 @@ impl State {
                 name: name.to_string_lossy().into_owned(),
                 kind,
                 size: u64::try_from(seen.st_size).unwrap_or(0),
-                modified: u64::try_from(seen.st_mtime)
-                    .unwrap_or(0)
-                    .saturating_mul(1000),
+                modified: u64::try_from(seen.st_mtime).unwrap_or(0).saturating_mul(1000),
             });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -102,28 +77,21 @@ impl State {
     fn read_part(&mut self, path: &str, offset: u64, length: u32) -> Result<Vec<u8>, types::Error> {
         let file = self.open_granted(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
         let length = u64::from(length.min(LONGEST_READ));
-        let left = self
-            .shared
-            .limits
-            .file_bytes
-            .saturating_sub(self.file_bytes);
+        let left = self.shared.limits.file_bytes.saturating_sub(self.file_bytes);
         if left == 0 {
             return Err(types::Error::Limited(format!(
                 "{} bytes of files in one call (file_bytes)",
                 self.file_bytes
             )));
         }
-        let unavailable =
-            |error: std::io::Error| types::Error::Unavailable(format!("{path}: {error}"));
+        let unavailable = |error: std::io::Error| types::Error::Unavailable(format!("{path}: {error}"));
         let mut file = fs::File::from(file);
         if !file.metadata().map_err(unavailable)?.is_file() {
             return Err(types::Error::Invalid(format!("{path} is no regular file")));
         }
         file.seek(SeekFrom::Start(offset)).map_err(unavailable)?;
         let mut bytes = Vec::new();
-        file.take(length.min(left))
-            .read_to_end(&mut bytes)
-            .map_err(unavailable)?;
+        file.take(length.min(left)).read_to_end(&mut bytes).map_err(unavailable)?;
         self.file_bytes += bytes.len() as u64;
         self.shared.counters.file_bytes.add(bytes.len() as u64);
         Ok(bytes)
@@ -137,11 +105,7 @@ fn open_below(root: &Path, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno
         // its last part is not to be a link that somebody put there.
         return open(root, flags | OFlags::NOFOLLOW, Mode::empty());
     }
-    let anchor = open(
-        root,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let anchor = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let strict = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     openat2(&anchor, below, flags, Mode::empty(), strict)
 }
@@ -151,10 +115,7 @@ fn words_for(error: Errno) -> String {
 }
 
 impl files::Host for State {
-    fn entries(
-        &mut self,
-        path: String,
-    ) -> wasmtime::Result<Result<Vec<files::Entry>, types::Error>> {
+    fn entries(&mut self, path: String) -> wasmtime::Result<Result<Vec<files::Entry>, types::Error>> {
         let since = Instant::now();
         let answer = self.list(&path);
         self.watch.was_in_host(since);
@@ -195,14 +156,7 @@ mod tests {
         symlink("file", root.join("inside")).expect("linked");
         symlink(&root, dir.path().join("rootlink")).expect("linked");
         assert!(try_open(&root, "file").is_ok());
-        for escape in [
-            "up",
-            "sub/out/secret",
-            "inside",
-            "../secret",
-            "sub/../../secret",
-            "/etc/passwd",
-        ] {
+        for escape in ["up", "sub/out/secret", "inside", "../secret", "sub/../../secret", "/etc/passwd"] {
             assert!(try_open(&root, escape).is_err(), "{escape}");
         }
         assert_eq!(

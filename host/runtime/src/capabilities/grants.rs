@@ -50,10 +50,7 @@ pub(crate) struct Command {
 #[derive(Debug)]
 enum Hole {
     Pattern(Regex),
-    Below {
-        paths: Vec<PathBuf>,
-        setting: Option<String>,
-    },
+    Below { paths: Vec<PathBuf>, setting: Option<String> },
 }
 
 /// A value that a placeholder may not hold.
@@ -67,18 +64,10 @@ impl Grants {
     /// Completes a manifest's asks. The error says which text lacks what.
     pub(crate) fn complete(manifest: &Manifest) -> Result<Self, String> {
         let asks = &manifest.asks;
-        let paths = |texts: &[String]| {
-            texts
-                .iter()
-                .map(|text| path(text))
-                .collect::<Result<Vec<_>, _>>()
-        };
+        let paths = |texts: &[String]| texts.iter().map(|text| path(text)).collect::<Result<Vec<_>, _>>();
         let processes = asks.processes.as_ref().map(|ask| {
-            let executables = ask
-                .executables
-                .iter()
-                .map(|glob| glob_regex(glob))
-                .collect::<Result<Vec<_>, _>>();
+            let executables =
+                ask.executables.iter().map(|glob| glob_regex(glob)).collect::<Result<Vec<_>, _>>();
             executables.map(|executables| ProcessGrant {
                 executables,
                 all: ask.executables.iter().any(|glob| glob == "*"),
@@ -91,22 +80,10 @@ impl Grants {
         }
         Ok(Self {
             environment: asks.settings.environment.clone(),
-            paths: asks
-                .files
-                .as_ref()
-                .map_or(Ok(Vec::new()), |ask| paths(&ask.paths))?,
+            paths: asks.files.as_ref().map_or(Ok(Vec::new()), |ask| paths(&ask.paths))?,
             processes: processes.transpose()?,
-            commands: asks
-                .commands
-                .iter()
-                .map(|(name, ask)| (name.clone(), command(ask)))
-                .collect(),
-            ending: asks
-                .ending
-                .commands
-                .iter()
-                .map(|(name, ask)| (name.clone(), command(ask)))
-                .collect(),
+            commands: asks.commands.iter().map(|(name, ask)| (name.clone(), command(ask))).collect(),
+            ending: asks.ending.commands.iter().map(|(name, ask)| (name.clone(), command(ask))).collect(),
             signals: asks.ending.signals.clone(),
             holes,
         })
@@ -121,23 +98,13 @@ impl Grants {
         value: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<Vec<String>, BadValue> {
         let checked = |name: &str| {
-            let bad = |wanted: String| BadValue {
-                hole: name.to_owned(),
-                wanted,
-            };
+            let bad = |wanted: String| BadValue { hole: name.to_owned(), wanted };
             let value = value(name).ok_or_else(|| bad("a value".to_owned()))?;
-            let hole = self
-                .holes
-                .get(name)
-                .ok_or_else(|| bad("a declaration in the manifest".to_owned()))?;
+            let hole = self.holes.get(name).ok_or_else(|| bad("a declaration in the manifest".to_owned()))?;
             hole.check(value, settings).map_err(bad)?;
             Ok(value.to_owned())
         };
-        command
-            .words
-            .iter()
-            .map(|word| word.fill(checked))
-            .collect()
+        command.words.iter().map(|word| word.fill(checked)).collect()
     }
 }
 
@@ -147,22 +114,17 @@ impl Hole {
             Self::Pattern(pattern) if pattern.is_match(value) => Ok(()),
             Self::Pattern(pattern) => Err(format!("a value that matches {pattern}")),
             Self::Below { paths, setting } => {
-                let chosen = setting
-                    .as_deref()
-                    .is_some_and(|name| setting_holds(settings, name, value));
+                let chosen = setting.as_deref().is_some_and(|name| setting_holds(settings, name, value));
                 if chosen
                     || (plain(Path::new(value))
                         && paths.iter().any(|path| Path::new(value).starts_with(path)))
                 {
                     return Ok(());
                 }
-                let places: Vec<String> = paths
-                    .iter()
-                    .map(|path| path.display().to_string())
-                    .collect();
-                let or = setting.as_ref().map_or(String::new(), |name| {
-                    format!(", or listed in the setting {name}")
-                });
+                let places: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+                let or = setting
+                    .as_ref()
+                    .map_or(String::new(), |name| format!(", or listed in the setting {name}"));
                 Err(format!("a path below {}{or}", places.join(", ")))
             }
         }
@@ -181,12 +143,8 @@ pub(crate) fn plain(path: &Path) -> bool {
     let text = path.as_os_str().as_encoded_bytes();
     path.is_absolute()
         && !text.contains(&0)
-        && !text
-            .split(|&byte| byte == b'/')
-            .any(|part| part == b"." || part == b"..")
-        && path
-            .components()
-            .all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+        && !text.split(|&byte| byte == b'/').any(|part| part == b"." || part == b"..")
+        && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
 }
 
 fn command(ask: &CommandAsk) -> Command {
@@ -199,15 +157,9 @@ fn command(ask: &CommandAsk) -> Command {
 
 fn hole(ask: &PlaceholderAsk) -> Result<Hole, String> {
     match &ask.pattern {
-        Some(pattern) => Ok(Hole::Pattern(
-            whole_regex(pattern).map_err(|error| error.to_string())?,
-        )),
+        Some(pattern) => Ok(Hole::Pattern(whole_regex(pattern).map_err(|error| error.to_string())?)),
         None => Ok(Hole::Below {
-            paths: ask
-                .paths
-                .iter()
-                .map(|text| path(text))
-                .collect::<Result<_, _>>()?,
+            paths: ask.paths.iter().map(|text| path(text)).collect::<Result<_, _>>()?,
             setting: ask.setting.clone(),
         }),
     }
@@ -221,9 +173,7 @@ fn path(text: &str) -> Result<PathBuf, String> {
     if plain(&path) {
         Ok(path)
     } else {
-        Err(format!(
-            "{text:?} becomes {full:?}, which is no plain absolute path"
-        ))
+        Err(format!("{text:?} becomes {full:?}, which is no plain absolute path"))
     }
 }
 
@@ -244,10 +194,8 @@ mod tests {
     use super::*;
 
     fn grants(asks: &str) -> Grants {
-        let text =
-            format!("name = \"x\"\nversion = \"1\"\nworld = \"backend\"\nsummary = \"s\"\n{asks}");
-        Grants::complete(&Manifest::parse(&text, "x.toml").expect("a good manifest"))
-            .expect("complete")
+        let text = format!("name = \"x\"\nversion = \"1\"\nworld = \"backend\"\nsummary = \"s\"\n{asks}");
+        Grants::complete(&Manifest::parse(&text, "x.toml").expect("a good manifest")).expect("complete")
     }
 
     #[test]
@@ -257,19 +205,11 @@ mod tests {
              [asks.placeholders.socket]\npaths = [\"/run/x\"]\nsetting = \"sockets\"\n\
              [asks.placeholders.id]\npattern = '\\$[0-9]+'\n",
         );
-        let settings = [Fact {
-            name: "sockets".into(),
-            value: Value::Texts(vec!["/elsewhere/s".into()]),
-        }];
+        let settings = [Fact { name: "sockets".into(), value: Value::Texts(vec!["/elsewhere/s".into()]) }];
         let fill = |socket: &'static str, id: &'static str| {
-            grants.fill(&grants.commands["c"], &settings, |name| {
-                Some(if name == "id" { id } else { socket })
-            })
+            grants.fill(&grants.commands["c"], &settings, |name| Some(if name == "id" { id } else { socket }))
         };
-        assert_eq!(
-            fill("/run/x/a", "$3").expect("good"),
-            ["t", "-S", "/run/x/a", "$3:"]
-        );
+        assert_eq!(fill("/run/x/a", "$3").expect("good"), ["t", "-S", "/run/x/a", "$3:"]);
         assert_eq!(fill("/elsewhere/s", "$3").expect("good")[2], "/elsewhere/s");
         let bad = [
             ("/run/xy/a", "$3"),
@@ -289,9 +229,8 @@ mod tests {
 
     #[test]
     fn a_missing_value_is_refused() {
-        let grants = grants(
-            "[asks.commands.c]\nrun = [\"t\", \"{id}\"]\n[asks.placeholders.id]\npattern = '.*'\n",
-        );
+        let grants =
+            grants("[asks.commands.c]\nrun = [\"t\", \"{id}\"]\n[asks.placeholders.id]\npattern = '.*'\n");
         assert!(grants.fill(&grants.commands["c"], &[], |_| None).is_err());
     }
 }

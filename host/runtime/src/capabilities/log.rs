@@ -44,12 +44,7 @@ pub(crate) struct LogBook {
 
 impl LogBook {
     pub(crate) fn new(shared: &Shared) -> Self {
-        Self {
-            plugin: shared.name.clone(),
-            left: shared.limits.log_bytes,
-            lines: Vec::new(),
-            dropped: 0,
-        }
+        Self { plugin: shared.name.clone(), left: shared.limits.log_bytes, lines: Vec::new(), dropped: 0 }
     }
 
     fn write(&mut self, level: Level, text: &str) {
@@ -70,15 +65,8 @@ impl LogBook {
     /// The messages, and how many were dropped.
     pub(crate) fn close(mut self) -> (Vec<LogLine>, u64) {
         if self.dropped > 0 {
-            let text = format!(
-                "{} more messages were dropped (limit log_bytes)",
-                self.dropped
-            );
-            self.lines.push(LogLine {
-                level: Level::Warn,
-                plugin: self.plugin,
-                text,
-            });
+            let text = format!("{} more messages were dropped (limit log_bytes)", self.dropped);
+            self.lines.push(LogLine { level: Level::Warn, plugin: self.plugin, text });
         }
         (self.lines, self.dropped)
     }
@@ -102,12 +90,7 @@ mod tests {
     use super::*;
 
     fn book(left: usize) -> LogBook {
-        LogBook {
-            plugin: PluginName::new("x").expect("a name"),
-            left,
-            lines: Vec::new(),
-            dropped: 0,
-        }
+        LogBook { plugin: PluginName::new("x").expect("a name"), left, lines: Vec::new(), dropped: 0 }
     }
 
     #[test]

@@ -23,17 +23,10 @@ impl types::Host for State {}
 /// Counts a refusal and words it.
 pub(crate) fn deny(state: &State, capability: &str, asked: String, mend: String) -> types::Error {
     state.shared.counters.denials.one();
-    types::Error::Denied(types::Denial {
-        capability: capability.to_owned(),
-        asked,
-        mend,
-    })
+    types::Error::Denied(types::Denial { capability: capability.to_owned(), asked, mend })
 }
 
 /// Where a line has to be added that would allow something.
 pub(crate) fn in_manifest(state: &State, line: &str) -> String {
-    format!(
-        "{line} in {}.toml, then `reap plugin approve {0}`",
-        state.shared.name
-    )
+    format!("{line} in {}.toml, then `reap plugin approve {0}`", state.shared.name)
 }

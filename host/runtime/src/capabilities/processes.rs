@@ -1,9 +1,7 @@
 //! Looking at processes: this user's only, those of the grant only, and of their
 //! environment only the granted names.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,11 +11,11 @@ use crate::bindings::{processes, types};
 use crate::capabilities::grants::ProcessGrant;
 use crate::capabilities::{deny, in_manifest};
 use crate::convert::process_id;
-use crate::process::{ProcessTable, Row, read_of};
+use crate::process::{Proc, ProcessTable, Row};
 use crate::state::State;
 
 /// The most bytes that are read of an argument vector or an environment.
-const LONGEST: u64 = 256 << 10;
+const LONGEST: usize = 256 << 10;
 
 impl State {
     fn process_grant(&self) -> Result<&ProcessGrant, types::Error> {
@@ -29,17 +27,17 @@ impl State {
 
     fn take_snapshot(&mut self) -> Result<Vec<processes::ProcessInfo>, types::Error> {
         self.process_grant()?;
-        let table = ProcessTable::read().map_err(|error| {
-            types::Error::Unavailable(format!("cannot read the process table: {error}"))
-        })?;
+        let table = ProcessTable::read().map_err(no_table)?;
+        let mut proc = Proc::open().map_err(no_table)?;
         let grant = self.process_grant()?;
-        let uid = rustix::process::geteuid().as_raw();
-        let rows = table
-            .rows()
-            .iter()
-            .filter(|row| row.uid == uid && grant.shows(row))
-            .map(info)
-            .collect();
+        let shown: HashSet<ProcessId> =
+            table.rows().iter().filter(|row| grant.shows(row, &mut proc)).map(|row| row.id).collect();
+        // What another user's program does inside one of these is life as well: a
+        // shell that waits for `sudo` does not just wait. Nothing more is told of
+        // it than that it is there.
+        let own = rustix::process::geteuid().as_raw();
+        let tree = table.trees(shown.iter().copied(), |row| row.uid != own || shown.contains(&row.id));
+        let rows = table.rows().iter().filter(|row| tree.contains(&row.id)).map(info).collect();
         self.processes = Some(Arc::new(table));
         Ok(rows)
     }
@@ -59,17 +57,19 @@ impl State {
             }
         };
         let grant = self.process_grant()?;
-        let uid = rustix::process::geteuid().as_raw();
+        let mut proc = Proc::open().map_err(no_table)?;
         Ok(wanted
             .iter()
             .map(|process| {
-                let row = table
-                    .row(process_id(process))
-                    .filter(|row| row.uid == uid && grant.shows(row))?;
-                Some(read_details(row.id, what, &grant.environment))
+                let row = table.row(process_id(process)).filter(|row| grant.shows(row, &mut proc))?;
+                Some(read_details(&mut proc, row.id, what, &grant.environment))
             })
             .collect())
     }
+}
+
+fn no_table(error: std::io::Error) -> types::Error {
+    types::Error::Unavailable(format!("the process table cannot be read: {error}"))
 }
 
 impl processes::Host for State {
@@ -93,28 +93,27 @@ impl processes::Host for State {
 }
 
 impl ProcessGrant {
-    /// Whether the plugin may look at this process: by the file name of its
-    /// executable, or of its first argument, whole and never in part.
-    fn shows(&self, row: &Row) -> bool {
-        self.all || {
-            let exe = std::fs::read_link(format!("/proc/{}/exe", row.id.pid)).ok();
-            let argv = read_of(row.id.pid, "cmdline", LONGEST).unwrap_or_default();
-            let first = argv.split(|&byte| byte == 0).next().unwrap_or_default();
-            let names = [exe.as_deref(), Some(Path::new(OsStr::from_bytes(first)))];
-            names.iter().flatten().any(|path| {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                self.executables.iter().any(|glob| glob.is_match(&name))
-            })
-        }
+    /// Whether the plugin may look at this process: one of this user, and by the
+    /// file name of its executable or of its first argument, whole and never in
+    /// part.
+    pub(crate) fn shows(&self, row: &Row, proc: &mut Proc) -> bool {
+        row.uid == rustix::process::geteuid().as_raw() && (self.all || self.names(row, proc))
+    }
+
+    fn names(&self, row: &Row, proc: &mut Proc) -> bool {
+        let executable = proc.link(row.id.pid, "exe").unwrap_or_default();
+        let argv = proc.file(row.id.pid, "cmdline", LONGEST).unwrap_or_default();
+        let first = words(&argv).next().unwrap_or_default();
+        [executable.as_slice(), first].iter().any(|path| {
+            let name = String::from_utf8_lossy(path.rsplit(|&byte| byte == b'/').next().unwrap_or_default());
+            self.executables.iter().any(|glob| glob.is_match(&name))
+        })
     }
 }
 
 fn info(row: &Row) -> processes::ProcessInfo {
     processes::ProcessInfo {
-        process: types::Process {
-            pid: row.id.pid,
-            started: row.id.started,
-        },
+        process: types::Process { pid: row.id.pid, started: row.id.started },
         parent: row.parent,
         group: row.group,
         session: row.session,
@@ -126,57 +125,43 @@ fn info(row: &Row) -> processes::ProcessInfo {
     }
 }
 
-fn read_details(id: ProcessId, what: processes::Detail, granted: &[String]) -> processes::Details {
-    let argv = what
-        .contains(processes::Detail::ARGV)
-        .then(|| read_of(id.pid, "cmdline", LONGEST))
-        .flatten();
-    let cwd = what
-        .contains(processes::Detail::CWD)
-        .then(|| std::fs::read_link(format!("/proc/{}/cwd", id.pid)).ok())
-        .flatten();
-    let environment = what
-        .contains(processes::Detail::ENVIRONMENT)
-        .then(|| environment_of(id, granted))
-        .flatten();
+fn read_details(
+    proc: &mut Proc,
+    id: ProcessId,
+    what: processes::Detail,
+    granted: &[String],
+) -> processes::Details {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let argv = what.contains(processes::Detail::ARGV).then(|| proc.file(id.pid, "cmdline", LONGEST));
+    let cwd = what.contains(processes::Detail::CWD).then(|| proc.link(id.pid, "cwd"));
+    let environment =
+        what.contains(processes::Detail::ENVIRONMENT).then(|| environment_of(proc, id, granted));
+    let variable = |(name, value)| processes::Variable { name, value };
     processes::Details {
-        argv: argv.map(|bytes| {
-            words(&bytes)
-                .map(|word| String::from_utf8_lossy(word).into_owned())
-                .collect()
-        }),
-        cwd: cwd
-            .map(|path| String::from_utf8_lossy(&path.into_os_string().into_vec()).into_owned()),
-        environment: environment.map(|pairs| {
-            pairs
-                .into_iter()
-                .map(|(name, value)| processes::Variable { name, value })
-                .collect()
-        }),
+        argv: argv.flatten().map(|bytes| words(&bytes).map(text).collect()),
+        cwd: cwd.flatten().map(|path| text(&path)),
+        environment: environment.flatten().map(|pairs| pairs.into_iter().map(variable).collect()),
     }
 }
 
 /// The granted variables of a process's environment; `None` when it cannot be
 /// read.
-pub(crate) fn environment_of(id: ProcessId, granted: &[String]) -> Option<Vec<(String, String)>> {
-    let bytes = read_of(id.pid, "environ", LONGEST)?;
+pub(crate) fn environment_of(
+    proc: &mut Proc,
+    id: ProcessId,
+    granted: &[String],
+) -> Option<Vec<(String, String)>> {
+    let bytes = proc.file(id.pid, "environ", LONGEST)?;
     let pairs = words(&bytes).filter_map(|word| {
         let split = word.iter().position(|&byte| byte == b'=')?;
         let name = std::str::from_utf8(&word[..split]).ok()?;
-        let value = String::from_utf8_lossy(&word[split + 1..]).into_owned();
-        granted
-            .iter()
-            .any(|one| one == name)
-            .then(|| (name.to_owned(), value))
+        let value = || String::from_utf8_lossy(&word[split + 1..]).into_owned();
+        granted.iter().any(|one| one == name).then(|| (name.to_owned(), value()))
     });
     Some(pairs.collect())
 }
 
 /// The NUL-terminated texts in some bytes.
 fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes
-        .strip_suffix(&[0])
-        .unwrap_or(bytes)
-        .split(|&byte| byte == 0)
-        .filter(|_| !bytes.is_empty())
+    bytes.strip_suffix(&[0]).unwrap_or(bytes).split(|&byte| byte == 0).filter(|_| !bytes.is_empty())
 }

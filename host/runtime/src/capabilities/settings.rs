@@ -5,10 +5,7 @@ use crate::capabilities::{deny, in_manifest};
 use crate::state::State;
 
 impl settings::Host for State {
-    fn environment(
-        &mut self,
-        name: String,
-    ) -> wasmtime::Result<Result<Option<String>, types::Error>> {
+    fn environment(&mut self, name: String) -> wasmtime::Result<Result<Option<String>, types::Error>> {
         if !self.shared.grants.environment.contains(&name) {
             let line = format!("`environment = [{name:?}]` under [asks.settings]");
             let asked = format!("the environment variable {name}");
@@ -17,9 +14,9 @@ impl settings::Host for State {
         Ok(match std::env::var(&name) {
             Ok(value) => Ok(Some(value)),
             Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(types::Error::Invalid(format!(
-                "the environment variable {name} is not UTF-8"
-            ))),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(types::Error::Invalid(format!("the environment variable {name} is not UTF-8")))
+            }
         })
     }
 

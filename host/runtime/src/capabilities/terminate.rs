@@ -38,12 +38,8 @@ pub(crate) struct Report {
 /// Ends the processes of all cases, and counts the signals sent. Blocks for as
 /// long as the slowest takes.
 pub(crate) fn terminate(cases: &mut [Case]) -> io::Result<(Vec<Report>, u64)> {
-    let mut work = Work {
-        refused: HashMap::new(),
-        termed: HashSet::new(),
-        killed: HashSet::new(),
-        signals: 0,
-    };
+    let mut work =
+        Work { refused: HashMap::new(), termed: HashSet::new(), killed: HashSet::new(), signals: 0 };
     let known: HashSet<ProcessId> = cases.iter().flat_map(|case| &case.known).copied().collect();
     work.wait(&known, SETTLE);
     let left = look(cases)?;
@@ -61,19 +57,13 @@ pub(crate) fn terminate(cases: &mut [Case]) -> io::Result<(Vec<Report>, u64)> {
         work.send(&left, Signal::KILL);
         work.wait(&left, AFTER_KILL);
     }
-    Ok((
-        cases.iter().map(|case| work.report(case)).collect(),
-        work.signals,
-    ))
+    Ok((cases.iter().map(|case| work.report(case)).collect(), work.signals))
 }
 
 /// Looks again: adds to each case what joined it, and gives back all that live.
 fn look(cases: &mut [Case]) -> io::Result<HashSet<ProcessId>> {
     let table = ProcessTable::read()?;
-    let names: HashSet<&String> = cases
-        .iter()
-        .flat_map(|case| case.proof.variables())
-        .collect();
+    let names: HashSet<&String> = cases.iter().flat_map(|case| case.proof.variables()).collect();
     let environments = Environments::read(&table, names.into_iter());
     let mut all = HashSet::new();
     for case in cases {
@@ -94,10 +84,8 @@ struct Work {
 impl Work {
     /// Waits until all have ended or the time is over.
     fn wait(&self, ids: &HashSet<ProcessId>, time: Duration) {
-        let held = ids
-            .iter()
-            .filter(|id| !self.refused.contains_key(id))
-            .filter_map(|id| Held::take(*id).ok());
+        let held =
+            ids.iter().filter(|id| !self.refused.contains_key(id)).filter_map(|id| Held::take(*id).ok());
         wait_for_end(held.collect(), time);
     }
 
@@ -118,10 +106,8 @@ impl Work {
                     };
                 }
                 Err(error) => {
-                    self.refused.insert(
-                        id,
-                        format!("the system refused the signal: {}", io::Error::from(error)),
-                    );
+                    self.refused
+                        .insert(id, format!("the system refused the signal: {}", io::Error::from(error)));
                 }
             }
         }

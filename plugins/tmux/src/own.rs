@@ -1,0 +1,81 @@
+//! The session that Reap was started in.
+//!
+//! The host protects the session whose processes Reap descends from. A Reap that
+//! was started there and has left the tree since (a daemon, a `setsid`) is no
+//! descendant any more, but still carries the variables that tmux gave it.
+
+use reap_plugin::settings::environment;
+use reap_plugin::{Listing, Session, Value};
+
+/// The fact that names a session's panes.
+pub const PANES: &str = "pane-ids";
+
+/// The pane that Reap was started in.
+struct Place {
+    server: String,
+    pane: String,
+}
+
+/// Protects the session that Reap was started in.
+pub fn protect(listings: &mut [Listing]) {
+    let told = |name| environment(name).ok().flatten();
+    if let Some(place) = Place::of(told("TMUX"), told("TMUX_PANE")) {
+        place.protect(listings);
+    }
+}
+
+impl Place {
+    /// From `$TMUX`, which is `socket,server pid,session`, and `$TMUX_PANE`.
+    fn of(tmux: Option<String>, pane: Option<String>) -> Option<Self> {
+        let server = tmux?.rsplit(',').nth(1)?.to_owned();
+        Some(Self { server, pane: pane? })
+    }
+
+    fn protect(&self, listings: &mut [Listing]) {
+        let start = format!("{}.", self.server);
+        let same = |listing: &&mut Listing| {
+            listing.generation.as_deref().is_some_and(|generation| generation.starts_with(&start))
+        };
+        let sessions = listings.iter_mut().filter(same).flat_map(|listing| &mut listing.sessions);
+        for session in sessions.filter(|session| self.is_in(session)) {
+            session.protected.get_or_insert_with(|| "Reap was started in it".to_owned());
+        }
+    }
+
+    fn is_in(&self, session: &Session) -> bool {
+        matches!(session.fact(PANES), Some(Value::Texts(panes)) if panes.contains(&self.pane))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reap_plugin::{fact, sample};
+
+    use super::*;
+    use crate::testing::complete;
+
+    fn shown(generation: &str, tmux: &str, pane: &str) -> Vec<bool> {
+        let with = |key: &str, panes: &[&str]| {
+            let panes: Vec<String> = panes.iter().map(|&pane| pane.to_owned()).collect();
+            Session { extra: vec![fact(PANES, panes)], ..sample::session(key) }
+        };
+        let sessions = vec![with("$0", &["%0"]), with("$1", &["%1", "%2"]), with("$2", &["%2"])];
+        let mut listings = [Listing { generation: Some(generation.to_owned()), ..complete(sessions) }];
+        if let Some(place) = Place::of(Some(tmux.to_owned()), Some(pane.to_owned())) {
+            place.protect(&mut listings);
+        }
+        listings[0].sessions.iter().map(|session| session.protected.is_some()).collect()
+    }
+
+    #[test]
+    fn the_session_of_the_pane_and_all_that_show_it() {
+        assert_eq!(shown("42.7", "/tmp/a,b,42,0", "%2"), [false, true, true]);
+        assert_eq!(shown("42.7", "/tmp/a,42,0", "%0"), [true, false, false]);
+    }
+
+    #[test]
+    fn another_servers_pane_is_another_pane() {
+        assert_eq!(shown("421.7", "/tmp/a,42,0", "%0"), [false; 3]);
+        assert_eq!(shown("42.7", "nonsense", "%0"), [false; 3]);
+    }
+}
