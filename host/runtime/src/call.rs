@@ -103,20 +103,16 @@ fn explain(error: &wasmtime::Error, state: &State, call: &'static str) -> CallEr
     if let Some(limit) = state.meter.refused {
         return limited(state, call, limit, "it asked for more");
     }
-    match error.downcast_ref::<Trap>() {
+    let mut why = match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
             let which = state.watch.left_to_run().err().unwrap_or(TimeLimit::Run);
             return over_time(state, call, which);
         }
-        Some(Trap::StackOverflow) => {
-            return CallError::Trapped {
-                call,
-                why: "it recursed too deeply (its stack is 512 KiB)".to_owned(),
-            };
-        }
-        _ => {}
-    }
-    let mut why = format!("{error:#}");
+        Some(Trap::StackOverflow) => "it recursed too deeply (its stack is 512 KiB)".to_owned(),
+        Some(trap) => trap.to_string(),
+        // The whole chain begins with the guest's own stack, which says little.
+        None => error.root_cause().to_string(),
+    };
     // wasmtime has no public type for this one.
     if why.contains("hostcall") && why.contains("fuel") {
         return limited(state, call, "transfer_bytes", "its answer or its arguments are too large");

@@ -31,6 +31,9 @@ pub(crate) fn make(attack: &str) {
         "recurse" => {
             std::hint::black_box(recurse(1));
         }
+        "recurse-with-room" => {
+            std::hint::black_box(recurse_with_room(1));
+        }
         "panic" => panic!("a panic on purpose, with an escape: \u{1b}[2J"),
         "logs" => flood(),
         _ => {}
@@ -51,10 +54,17 @@ fn eat_memory() {
     }
 }
 
+/// Fills the stack that the host keeps.
 #[allow(unconditional_recursion, reason = "that is the attack")]
 fn recurse(n: u64) -> u64 {
+    recurse(std::hint::black_box(n + 1)) + n
+}
+
+/// Fills the stack in the guest's own memory first.
+#[allow(unconditional_recursion, reason = "that is the attack")]
+fn recurse_with_room(n: u64) -> u64 {
     let room = std::hint::black_box([n; 64]);
-    recurse(n + 1) + room[(n % 64) as usize]
+    recurse_with_room(n + 1) + room[(n % 64) as usize]
 }
 
 fn flood() {

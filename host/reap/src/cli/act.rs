@@ -1,0 +1,113 @@
+//! From a plan to its end, with the operator's consent in between.
+
+use reap::core::outcome::Outcome;
+use reap::core::plan::Plan;
+use reap::view::SettledView;
+use reap::{Reap, Settled, now};
+
+use super::error::{CliError, Exit};
+use super::output::Ui;
+use super::plan_text::{self, count};
+
+/// How the operator agrees, and how the answer is to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Consent {
+    /// Given beforehand, with `--yes`.
+    pub yes: bool,
+    /// The answer is for a program.
+    pub json: bool,
+}
+
+/// Shows a plan.
+pub fn show(plan: &Plan, json: bool, ui: &mut Ui) -> Result<(), CliError> {
+    if json {
+        return ui.json(plan);
+    }
+    let text = plan_text::planned(plan, now(), ui.colours());
+    ui.print(&text);
+    Ok(())
+}
+
+/// Carries a plan out that has something to end, once the operator agrees.
+pub async fn carry_out(plan: &Plan, consent: Consent, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
+    if !consent.yes && !agreed(plan, consent.json, ui)? {
+        return Ok(Exit::Done);
+    }
+    let what = format!("ending {}", count(plan.items.len()));
+    let settled = ui.during(&what, reap.apply(plan)).await?;
+    if consent.json {
+        ui.json(&SettledView::of(plan, &settled))?;
+    } else {
+        let text = plan_text::settled(&settled, ui.colours());
+        ui.print(&text);
+    }
+    Ok(exit_of(&settled))
+}
+
+/// Shows the plan and asks. Where nobody can be asked, it is an error.
+fn agreed(plan: &Plan, json: bool, ui: &mut Ui) -> Result<bool, CliError> {
+    show(plan, json, ui)?;
+    if json || !ui.interactive() {
+        let why = if json { "--json asks no questions" } else { "standard input is no terminal to ask on" };
+        return Err(CliError::new(Exit::Usage, format!("nothing was ended: {why}"))
+            .hint("review the plan above and add --yes to carry it out"));
+    }
+    let these = if plan.items.len() == 1 {
+        "this session".to_owned()
+    } else {
+        format!("these {}", count(plan.items.len()))
+    };
+    let agreed = ui.ask(&format!("End {these}?"))?;
+    if !agreed {
+        ui.print("Nothing was ended.\n");
+    }
+    Ok(agreed)
+}
+
+fn exit_of(settled: &[Settled]) -> Exit {
+    let whole = settled.iter().all(|one| matches!(one.outcome, Outcome::Ended { .. }));
+    if whole { Exit::Done } else { Exit::Partly }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::sample::pass;
+    use reap::core::plan::Lifts;
+    use reap::core::time::Span;
+
+    fn plan() -> Plan {
+        let pass = pass();
+        Plan::kill(&[&pass.judged[0]], Lifts::default(), pass.observation.at, Span::from_secs(900))
+    }
+
+    #[test]
+    fn nobody_to_ask_is_no_consent() {
+        for json in [false, true] {
+            let (mut ui, seen) = Ui::for_test();
+            let error = agreed(&plan(), json, &mut ui).expect_err("nobody agreed");
+            assert_eq!(error.exit, Exit::Usage);
+            assert!(error.hints[0].contains("--yes"));
+            ui.finish().expect("written");
+            assert!(seen.out().contains("build 日本"), "the plan is shown: {}", seen.out());
+        }
+    }
+
+    #[test]
+    fn only_a_whole_success_exits_with_zero() {
+        let ended = || Outcome::Ended { notes: Vec::new() };
+        let skipped = || Outcome::Skipped { reason: String::new() };
+        let failed = || Outcome::Failed { reason: String::new(), survivors: Vec::new() };
+        let cases = [
+            (vec![ended(), ended()], Exit::Done),
+            (vec![ended(), skipped()], Exit::Partly),
+            (vec![failed()], Exit::Partly),
+        ];
+        for (outcomes, exit) in cases {
+            let item = plan().items.remove(0);
+            let settled: Vec<Settled> =
+                outcomes.into_iter().map(|outcome| Settled { item: item.clone(), outcome }).collect();
+            assert_eq!(exit_of(&settled), exit, "{settled:?}");
+        }
+    }
+}

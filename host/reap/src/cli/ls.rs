@@ -1,0 +1,120 @@
+//! `reap ls`: what there is.
+
+use std::cmp::Reverse;
+
+use reap::Reap;
+use reap::core::clean;
+use reap::core::judge::Judged;
+use reap::core::listing::{Extent, Listing};
+use reap::core::vote::Decision;
+use reap::view::SessionView;
+
+use super::doubts;
+use super::error::{CliError, Exit};
+use super::output::{Style, Ui};
+use super::selection::Terms;
+use super::table::{Cell, Table};
+use super::when::ago;
+
+/// Lists sessions, newest activity first.
+///
+/// Exits with 5 when some backend or instance could not be looked at.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    terms: Terms,
+    /// Also show instances in which there is positively nothing (not in JSON)
+    #[arg(long)]
+    all: bool,
+    /// Print a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+/// Columns that a title gets on a terminal.
+const TITLE: usize = 40;
+
+pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
+    let selector = args.terms.selector()?;
+    let pass = ui.during("looking", reap.look()).await;
+    let mut sessions: Vec<&Judged> = pass.judged.iter().filter(|judged| selector.matches(judged)).collect();
+    sessions.sort_by_key(|judged| (Reverse(judged.subject.session.last_active), &judged.subject.address));
+    if args.json {
+        ui.json(&sessions.into_iter().map(SessionView::from).collect::<Vec<_>>())?;
+    } else {
+        let text = if sessions.is_empty() {
+            "No sessions.\n".to_owned()
+        } else {
+            render(&sessions, ui.terminal(), ui.colours())
+        };
+        ui.print(&text);
+        if args.all {
+            ui.print(&absent(&pass.observation.listings));
+        }
+    }
+    doubts::report(&pass, ui);
+    Ok(if pass.unknown().is_empty() { Exit::Done } else { Exit::Partly })
+}
+
+fn render(sessions: &[&Judged], on_terminal: bool, colours: bool) -> String {
+    let mut table = Table::new(&[
+        "HANDLE", "BACKEND", "INSTANCE", "TITLE", "KIND", "ACTIVITY", "ATTACHED", "ACTIVE", "VERDICT",
+    ]);
+    for judged in sessions {
+        let subject = &judged.subject;
+        let session = &subject.session;
+        let title = Cell::new(&session.title);
+        table.row(vec![
+            Cell::styled(subject.handle.short(), Style::Strong),
+            Cell::new(subject.address.backend.as_str()),
+            Cell::new(&subject.label),
+            if on_terminal { title.cut(TITLE) } else { title },
+            Cell::new(session.kind.word()),
+            Cell::new(session.activity.word()),
+            Cell::new(if session.attached { "yes" } else { "no" }),
+            Cell::new(ago(subject.idle)),
+            verdict(judged),
+        ]);
+    }
+    table.render("", colours)
+}
+
+/// What a clean-up would make of it.
+fn verdict(judged: &Judged) -> Cell {
+    match judged.verdict.vote {
+        Decision::Orphan if judged.refusals.is_empty() => Cell::styled("orphan", Style::Bad),
+        Decision::Orphan => Cell::styled("orphan, kept", Style::Warn),
+        Decision::Keep => Cell::styled("keep", Style::Good),
+        Decision::Abstain => Cell::styled("-", Style::Dim),
+    }
+}
+
+fn absent(listings: &[Listing]) -> String {
+    let nothing = |listing: &Listing| match &listing.extent {
+        Extent::Absent(reason) => Some(format!(
+            "{} {}: nothing there: {}\n",
+            listing.backend,
+            clean::line(listing.instance.as_str()),
+            clean::line(reason)
+        )),
+        Extent::Complete | Extent::Partial(_) | Extent::Failed(_) => None,
+    };
+    listings.iter().filter_map(nothing).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::sample::pass;
+
+    #[test]
+    fn a_list() {
+        let pass = pass();
+        insta::assert_snapshot!(render(&pass.judged.iter().collect::<Vec<_>>(), false, false), @r"
+        HANDLE    BACKEND  INSTANCE  TITLE           KIND    ACTIVITY  ATTACHED  ACTIVE  VERDICT
+        5cbf9316  tmux     default   build 日本      other   idle      no        2h ago  orphan
+        e5586c37  tmux     default   agent\u{1b}[2J  worker  running   yes       -       keep
+        ");
+        insta::assert_snapshot!(absent(&pass.observation.listings), @"tmux /tmp/tmux-1000/old: nothing there: no server at that socket");
+    }
+}

@@ -1,0 +1,229 @@
+//! The command line: one file a command, and the few things that they share.
+//!
+//! Commands decide nothing about sessions. They find out what is asked, call the
+//! library, and say what came of it.
+
+mod act;
+mod apply;
+mod cleanup;
+mod completions;
+mod doubts;
+mod error;
+mod kill;
+mod ls;
+mod man;
+mod output;
+mod plan;
+mod plan_text;
+mod plugin;
+mod protect;
+#[cfg(test)]
+#[path = "../../testdata/sample.rs"]
+mod sample;
+mod selection;
+mod show;
+mod table;
+mod when;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use reap::{Config, Paths, Reap};
+
+use error::{CliError, Exit};
+use output::Ui;
+
+/// Finds AI-agent sessions that nobody needs any more, says why, and ends them safely.
+///
+/// SESSION is a handle as `reap ls` shows it (4 digits are enough where they are unique), a full
+/// backend/instance/key, a key, or an exact title. SELECTOR is one or more terms that must all hold, such as
+/// backend:tmux, kind:cron, activity:idle, title:build-*, label:team=x, older:30m, orphaned, inactive, or a glob over
+/// key and title.
+#[derive(Debug, Parser)]
+#[command(name = "reap", version, after_help = error::EXIT_STATUS, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Read this file in the place of reap.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Show what the plugins write to their logs, on standard error
+    #[arg(long, short, global = true)]
+    verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Ls(ls::Args),
+    Show(show::Args),
+    Kill(kill::Args),
+    Cleanup(cleanup::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Protect(protect::ProtectArgs),
+    Unprotect(protect::UnprotectArgs),
+    Plugin(plugin::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let mut ui = Ui::of_process();
+    let exit = run(std::env::args_os(), &mut ui);
+    ExitCode::from(exit as u8)
+}
+
+fn run(words: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> Exit {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => return say_usage(&error, ui),
+    };
+    let done = dispatch(cli, ui).and_then(|exit| ui.finish().map(|()| exit));
+    done.unwrap_or_else(|error| {
+        ui.error(&error);
+        error.exit
+    })
+}
+
+/// Help and version are asked for; the rest are mistakes.
+fn say_usage(error: &clap::Error, ui: &mut Ui) -> Exit {
+    let text = error.render();
+    if error.use_stderr() {
+        ui.complain(&if ui.colours_on_stderr() { text.ansi().to_string() } else { text.to_string() });
+        return Exit::Usage;
+    }
+    ui.print(&if ui.colours() { text.ansi().to_string() } else { text.to_string() });
+    match ui.finish() {
+        Ok(()) => Exit::Done,
+        Err(error) => error.exit,
+    }
+}
+
+/// Finds the command. Those that need no plugins load none.
+fn dispatch(cli: Cli, ui: &mut Ui) -> Result<Exit, CliError> {
+    let common = &cli.common;
+    match cli.command {
+        Command::Completions(args) => completions::run(&args, Cli::command(), ui),
+        Command::Man(args) => man::run(&args, Cli::command(), ui),
+        Command::Plugin(args) => plugin::run(&args, common, ui),
+        Command::Ls(args) => with_reap(common, ui, async |reap, ui| ls::run(&args, reap, ui).await),
+        Command::Show(args) => with_reap(common, ui, async |reap, ui| show::run(&args, reap, ui).await),
+        Command::Kill(args) => with_reap(common, ui, async |reap, ui| kill::run(&args, reap, ui).await),
+        Command::Cleanup(args) => with_reap(common, ui, async |reap, ui| cleanup::run(&args, reap, ui).await),
+        Command::Plan(args) => with_reap(common, ui, async |reap, ui| plan::run(&args, reap, ui).await),
+        Command::Apply(args) => with_reap(common, ui, async |reap, ui| apply::run(&args, reap, ui).await),
+        Command::Protect(args) => {
+            with_reap(common, ui, async |reap, ui| protect::run(&args.sessions, true, reap, ui).await)
+        }
+        Command::Unprotect(args) => {
+            with_reap(common, ui, async |reap, ui| protect::run(&args.sessions, false, reap, ui).await)
+        }
+    }
+}
+
+/// Opens Reap, runs the command, and shows what the plugins logged.
+fn with_reap(
+    common: &Common,
+    ui: &mut Ui,
+    command: impl AsyncFnOnce(&Reap, &mut Ui) -> Result<Exit, CliError>,
+) -> Result<Exit, CliError> {
+    let (config, paths) = configuration(common)?;
+    block_on(async {
+        let reap = ui.during("preparing the plugins", Reap::open(config, &paths)).await?;
+        for note in reap.plugins().notes() {
+            ui.warn(&note);
+        }
+        let done = command(&reap, ui).await;
+        if common.verbose {
+            reap.log().iter().for_each(|line| ui.log_line(line));
+        }
+        done
+    })
+}
+
+fn configuration(common: &Common) -> Result<(Config, Paths), CliError> {
+    let paths = Paths::from_environment()?;
+    let config = Config::find(common.config.as_deref(), &paths)?;
+    Ok((config, paths))
+}
+
+/// Two workers: a compile is spread over its own threads, and all else waits
+/// for other programs most of the time.
+fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
+            |error| CliError::new(Exit::Error, format!("the scheduler could not be started: {error}")),
+        )?;
+    let done = runtime.block_on(work);
+    // What still runs was given up and has its own time limit; nobody waits for it.
+    runtime.shutdown_background();
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+
+    /// The help of every command in one place, so that a flag that changes
+    /// shows in a review.
+    #[test]
+    fn help() {
+        let mut all = String::new();
+        let mut top = Cli::command().term_width(100);
+        top.build();
+        describe(&mut top, &mut all);
+        insta::assert_snapshot!("help", all);
+    }
+
+    fn describe(command: &mut clap::Command, all: &mut String) {
+        let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
+        let _ = writeln!(all, "──── {name}\n\n{}", command.render_long_help()); // a String takes everything
+        let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        for name in names.iter().filter(|name| *name != "help") {
+            if let Some(sub) = command.find_subcommand_mut(name) {
+                describe(sub, all);
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_errors_exit_with_two() {
+        let cases: [&[&str]; 5] = [
+            &["reap", "kil"],
+            &["reap", "kill"],
+            &["reap", "ls", "--older-than", "3"],
+            &["reap", "cleanup", "--dry-run", "--yes"],
+            &["reap", "cleanup", "--older-than", "half an hour"],
+        ];
+        for words in cases {
+            let (mut ui, seen) = Ui::for_test();
+            assert_eq!(run(words.iter().map(OsString::from), &mut ui), Exit::Usage, "{words:?}");
+            assert!(seen.err().contains("error:"), "{words:?}: {}", seen.err());
+            assert_eq!(seen.out(), "");
+        }
+    }
+
+    #[test]
+    fn help_is_no_error() {
+        let (mut ui, seen) = Ui::for_test();
+        assert_eq!(run(["reap", "--help"].map(OsString::from), &mut ui), Exit::Done);
+        assert!(seen.out().contains("Exit status"), "{}", seen.out());
+    }
+}

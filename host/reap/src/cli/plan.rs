@@ -1,0 +1,102 @@
+//! `reap plan`: write down what a clean-up would end, for a review.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use reap::core::plan::Plan;
+use reap::{Reap, files};
+
+use super::act;
+use super::cleanup::lifts;
+use super::doubts;
+use super::error::{CliError, Exit};
+use super::output::Ui;
+use super::selection::Selection;
+
+/// Writes what a clean-up would end to a file, for `reap apply`.
+///
+/// The file holds exactly what will be ended. It can be read and copied, but not changed, and it expires.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// Where to write the plan
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// Write it in the place of a file that is there
+    #[arg(long)]
+    overwrite: bool,
+    /// Also plan orphans that are active or that somebody is attached to
+    #[arg(long)]
+    force: bool,
+    /// Print the plan as JSON, too
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
+    let selector = args.selection.selector()?;
+    let pass = ui.during("looking", reap.look()).await;
+    doubts::report(&pass, ui);
+    let plan = reap.plan_cleanup(&pass, &selector, lifts(args.force));
+    write(&plan, &args.output, args.overwrite)?;
+    act::show(&plan, args.json, ui)?;
+    if !args.json {
+        ui.print(&next_step(&plan, &args.output));
+    }
+    Ok(Exit::Done)
+}
+
+fn write(plan: &Plan, file: &Path, overwrite: bool) -> Result<(), CliError> {
+    let json = plan.json();
+    let written = if overwrite {
+        files::replace(file, json.as_bytes())
+    } else {
+        files::write_new(file, json.as_bytes())
+    };
+    written.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            CliError::new(Exit::Error, format!("{} is there already", file.display()))
+                .hint("give another name, or --overwrite")
+        }
+        _ => CliError::new(Exit::Error, format!("the plan cannot be written to {}: {error}", file.display())),
+    })
+}
+
+fn next_step(plan: &Plan, file: &Path) -> String {
+    if plan.items.is_empty() {
+        return format!("The plan ends nothing. It was written to {}.\n", file.display());
+    }
+    format!(
+        "The plan {} was written to {}.\nTo carry it out before {}: reap apply {}\n",
+        plan.id,
+        file.display(),
+        plan.expires,
+        file.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use reap::core::plan::Lifts;
+    use reap::core::selector::Selector;
+    use reap::core::time::Span;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_is_overwritten_only_when_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("plan.json");
+        let everything = Selector::everything();
+        let plan =
+            Plan::cleanup(&[], Vec::new(), &everything, Lifts::default(), reap::now(), Span::from_secs(60));
+        write(&plan, &file, false).expect("it is new");
+        let error = write(&plan, &file, false).expect_err("it is there");
+        assert!(error.message.contains("is there already"), "{}", error.message);
+        assert_eq!(error.hints, ["give another name, or --overwrite"]);
+        write(&plan, &file, true).expect("overwritten");
+        let text = std::fs::read_to_string(&file).expect("read");
+        assert_eq!(Plan::read(&text).expect("a plan"), plan);
+    }
+}
