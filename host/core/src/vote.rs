@@ -59,10 +59,10 @@ pub struct Reason {
     /// Why.
     pub reason: String,
     /// Recorded only, not counted.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub shadow: bool,
     /// The policy failed, and this stands in for its vote.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub fault: bool,
 }
 

@@ -2,6 +2,11 @@
 
 mod cli;
 
+/// The system's allocator grows the heaps of threads by a page at a time: a
+/// thousand calls of `mprotect` for a listing of a thousand sessions.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cli::main()
 }

@@ -9,6 +9,9 @@ use reap_plugin::commands::Output;
 
 use crate::rows::{Rows, parse};
 
+/// What is wrong with an answer that was cut.
+const CUT: &str = "tmux printed more than the host lets through (limit `output_bytes`)";
+
 /// What became of asking one server.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
@@ -31,6 +34,7 @@ pub fn read(socket: &str, output: Result<Output, Error>) -> Answer {
     }
     match parse(&output.stdout) {
         Ok(rows) if answered(&output, &rows) => Answer::Server(marked(rows, &output)),
+        Err(_) if output.truncated => Answer::Failed(Error::Limited(CUT.to_owned())),
         Err(why) if output.status == Some(0) => {
             Answer::Failed(Error::Failed(format!("tmux answered something unexpected: {why}")))
         }
@@ -67,7 +71,7 @@ fn answered(output: &Output, rows: &Rows) -> bool {
 
 fn marked(mut rows: Rows, output: &Output) -> Rows {
     if output.truncated {
-        rows.flaws.push("tmux printed more than the host lets through (limit `output_bytes`)".to_owned());
+        rows.flaws.push(CUT.to_owned());
     }
     rows
 }
@@ -141,7 +145,7 @@ mod tests {
             read(SOCKET, output(Some(1), "H 1795163105 17208 1795163100 3.3a\n", "no current target\n"));
         let Answer::Server(rows) = answer else { panic!("{answer:?}") };
         assert!(rows.sessions.is_empty() && rows.flaws.is_empty());
-        let with_session = "H 5 4 3 3.3a\nS $0 1 1  0 0 0 0 1  x \nP $0 @0 %0 7 0 1\n";
+        let with_session = "H 5 4 3 3.3a\nS $0 1 1  0 0 0  1 x \nP $0 @0 %0 7 0 1\n";
         assert!(matches!(
             read(SOCKET, output(Some(1), with_session, "no current target\n")),
             Answer::Failed(_)
@@ -150,11 +154,22 @@ mod tests {
 
     #[test]
     fn cut_output_is_never_whole() {
-        let rows = b"H 5 4 3 3.3a\nS $0 1 1  0 0 0 0 1  x \nP $0 @0 %0 7 0 1\n".to_vec();
+        let rows = b"H 5 4 3 3.3a\nS $0 1 1  0 0 0  1 x \nP $0 @0 %0 7 0 1\n".to_vec();
         let cut = Output { status: Some(0), stdout: rows, stderr: String::new(), truncated: true };
         let answer = read(SOCKET, Ok(cut));
         let Answer::Server(rows) = answer else { panic!("{answer:?}") };
         assert_eq!(rows.flaws.len(), 1, "{:?}", rows.flaws);
+    }
+
+    #[test]
+    fn output_cut_before_its_first_row_names_the_limit() {
+        for status in [Some(0), Some(1), None] {
+            let cut =
+                Output { status, stdout: b"H 17951642".to_vec(), stderr: String::new(), truncated: true };
+            let answer = read(SOCKET, Ok(cut));
+            let Answer::Failed(Error::Limited(why)) = answer else { panic!("{answer:?}") };
+            assert!(why.contains("`output_bytes`"), "{why}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! A pane's process (its *leader*) is a child of the tmux server. With it live
 //! all that descend from it, and all of its kernel session, which keeps those
-//! whose parent has ended. What left both (`setsid` and a second fork) cannot be
-//! seen from here; the host finds it by the manifest's evidence.
+//! whose parent has ended. What left both (`setsid` and a second fork) is told by
+//! its environment alone; see [`crate::strays`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +11,14 @@ use reap_plugin::Process;
 use reap_plugin::processes::{Details, ProcessInfo};
 
 use crate::rows::Server;
+use crate::strays::Strays;
 
 /// How far a server's start, as it says itself and as the process table says,
 /// may lie apart. Both are rounded to seconds.
 const APART: u64 = 5;
 
 /// What a tmux server calls itself in the process table.
-const SERVER_NAME: &str = "tmux: server";
+pub const SERVER_NAME: &str = "tmux: server";
 
 /// The process table, and what else was read of some processes.
 pub struct Table {
@@ -25,6 +26,8 @@ pub struct Table {
     children: BTreeMap<u32, Vec<u32>>,
     sessions: BTreeMap<u32, Vec<u32>>,
     details: BTreeMap<u32, Details>,
+    /// What was found out about processes that live in no pane.
+    pub strays: Strays,
 }
 
 impl Table {
@@ -35,6 +38,7 @@ impl Table {
             children: BTreeMap::new(),
             sessions: BTreeMap::new(),
             details: BTreeMap::new(),
+            strays: Strays::default(),
         };
         for info in snapshot.into_iter().filter(|info| !info.zombie) {
             let pid = info.process.pid;
@@ -54,9 +58,23 @@ impl Table {
     /// The processes of which more will be needed as far as the table alone can
     /// tell: what the tmux servers started, and what that started last.
     pub fn likely(&self) -> Vec<Process> {
-        let servers = self.by_pid.values().filter(|info| info.name == SERVER_NAME);
-        let leaders = servers.flat_map(|server| self.children.get(&server.process.pid).into_iter().flatten());
+        let leaders = self.servers().flat_map(|server| self.children(server.pid));
         leaders.flat_map(|leader| self.with_youngest_child(*leader)).collect()
+    }
+
+    /// All rows, by pid.
+    pub fn rows(&self) -> impl Iterator<Item = &ProcessInfo> {
+        self.by_pid.values()
+    }
+
+    /// What calls itself a tmux server.
+    pub fn servers(&self) -> impl Iterator<Item = Process> {
+        self.rows().filter(|info| info.name == SERVER_NAME).map(|info| info.process)
+    }
+
+    /// The pids of what this one started and what still is its child.
+    pub fn children(&self, pid: u32) -> &[u32] {
+        self.children.get(&pid).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Of these, the ones of which nothing more was read yet.
@@ -91,16 +109,24 @@ impl Table {
         open.extend(self.sessions.get(&leader).into_iter().flatten());
         while let Some(pid) = open.pop() {
             if found.insert(pid) {
-                open.extend(self.children.get(&pid).into_iter().flatten());
+                open.extend(self.children(pid));
             }
         }
         found
     }
 
+    /// Whether a process is in the family of one of these leaders: the same
+    /// question as [`Table::family`], asked from below.
+    pub fn is_below(&self, info: &ProcessInfo, leaders: &BTreeSet<u32>) -> bool {
+        let line = std::iter::successors(Some(info), |info| self.by_pid.get(&info.parent));
+        // A table that was read while processes ended can hold a loop.
+        let mut line = line.take(self.by_pid.len());
+        line.any(|info| leaders.contains(&info.process.pid) || leaders.contains(&info.session))
+    }
+
     /// The child that was started last.
     pub fn youngest_child(&self, pid: u32) -> Option<&ProcessInfo> {
-        let children =
-            self.children.get(&pid).into_iter().flatten().filter_map(|child| self.by_pid.get(child));
+        let children = self.children(pid).iter().filter_map(|child| self.by_pid.get(child));
         children.max_by_key(|info| (info.process.started, info.process.pid))
     }
 
@@ -165,6 +191,11 @@ mod tests {
         ]);
         assert_eq!(table.family(20), BTreeSet::from([20, 21, 22, 23, 24]));
         assert_eq!(table.family(30), BTreeSet::from([30]));
+        for leader in [20, 30] {
+            let below = table.rows().filter(|info| table.is_below(info, &BTreeSet::from([leader])));
+            let below: BTreeSet<u32> = below.map(|info| info.process.pid).collect();
+            assert_eq!(below, table.family(leader), "asked from below");
+        }
     }
 
     #[test]
@@ -188,5 +219,6 @@ mod tests {
     fn a_loop_of_parents_ends() {
         let table = Table::new(vec![info(20, 21, 20).0, info(21, 20, 20).0]);
         assert_eq!(table.family(20), BTreeSet::from([20, 21]));
+        assert!(table.rows().all(|info| !table.is_below(info, &BTreeSet::from([30]))));
     }
 }

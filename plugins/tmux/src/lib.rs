@@ -5,8 +5,8 @@
 //! and reads the answer.
 //!
 //! From the outside in: [`sockets`] finds servers, [`scan`] asks them, [`answer`]
-//! says what an answer means, [`rows`] takes it apart, [`family`] finds the
-//! processes, [`session`] and [`listing`] put all of it together. [`end`] and
+//! says what an answer means, [`rows`] takes it apart, [`family`] and [`strays`]
+//! find the processes, [`session`] and [`listing`] put all of it together. [`end`] and
 //! [`tag`] act; [`fate`] decides what became of it. Only [`sockets`], [`scan`],
 //! [`own`], [`end`] and [`tag`] call the host.
 
@@ -17,11 +17,13 @@ pub mod fate;
 pub mod listing;
 pub mod own;
 pub mod owner;
+pub mod place;
 pub mod rows;
 pub mod scan;
 pub mod session;
 pub mod shell;
 pub mod sockets;
+pub mod strays;
 pub mod tag;
 #[cfg(test)]
 mod testing;

@@ -72,7 +72,7 @@ mod tests {
     use crate::rows::parse;
     use crate::testing::{complete, info, process};
 
-    const ROWS: &str = "H 1000 10 400 3.3a\nS $3 500 600  0 0 0 0 3  job \nP $3 @1 %1 20 0 700\n";
+    const ROWS: &str = "H 1000 10 400 3.3a\nS $3 500 600  0 0 0  3 job \nP $3 @1 %1 20 0 700\n";
 
     fn answer(rows: &str) -> Answer {
         Answer::Server(parse(rows.as_bytes()).expect("the server's row is there"))

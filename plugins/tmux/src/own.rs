@@ -7,43 +7,33 @@
 use reap_plugin::settings::environment;
 use reap_plugin::{Listing, Session, Value};
 
+use crate::place::Place;
+
 /// The fact that names a session's panes.
 pub const PANES: &str = "pane-ids";
-
-/// The pane that Reap was started in.
-struct Place {
-    server: String,
-    pane: String,
-}
 
 /// Protects the session that Reap was started in.
 pub fn protect(listings: &mut [Listing]) {
     let told = |name| environment(name).ok().flatten();
-    if let Some(place) = Place::of(told("TMUX"), told("TMUX_PANE")) {
-        place.protect(listings);
+    if let (Some(tmux), Some(pane)) = (told("TMUX"), told("TMUX_PANE"))
+        && let Some(place) = Place::of(&tmux, &pane)
+    {
+        protect_place(place, listings);
     }
 }
 
-impl Place {
-    /// From `$TMUX`, which is `socket,server pid,session`, and `$TMUX_PANE`.
-    fn of(tmux: Option<String>, pane: Option<String>) -> Option<Self> {
-        let server = tmux?.rsplit(',').nth(1)?.to_owned();
-        Some(Self { server, pane: pane? })
-    }
-
-    fn protect(&self, listings: &mut [Listing]) {
-        let start = format!("{}.", self.server);
-        let same = |listing: &&mut Listing| {
-            listing.generation.as_deref().is_some_and(|generation| generation.starts_with(&start))
-        };
-        let sessions = listings.iter_mut().filter(same).flat_map(|listing| &mut listing.sessions);
-        for session in sessions.filter(|session| self.is_in(session)) {
-            session.protected.get_or_insert_with(|| "Reap was started in it".to_owned());
-        }
-    }
-
-    fn is_in(&self, session: &Session) -> bool {
-        matches!(session.fact(PANES), Some(Value::Texts(panes)) if panes.contains(&self.pane))
+fn protect_place(place: Place, listings: &mut [Listing]) {
+    let (start, pane) = (format!("{}.", place.server), format!("%{}", place.pane));
+    let same = |listing: &&mut Listing| {
+        listing.generation.as_deref().is_some_and(|generation| generation.starts_with(&start))
+    };
+    let shows = |session: &&mut Session| match session.fact(PANES) {
+        Some(Value::Texts(panes)) => panes.contains(&pane),
+        _ => false,
+    };
+    let sessions = listings.iter_mut().filter(same).flat_map(|listing| &mut listing.sessions);
+    for session in sessions.filter(shows) {
+        session.protected.get_or_insert_with(|| "Reap was started in it".to_owned());
     }
 }
 
@@ -61,8 +51,8 @@ mod tests {
         };
         let sessions = vec![with("$0", &["%0"]), with("$1", &["%1", "%2"]), with("$2", &["%2"])];
         let mut listings = [Listing { generation: Some(generation.to_owned()), ..complete(sessions) }];
-        if let Some(place) = Place::of(Some(tmux.to_owned()), Some(pane.to_owned())) {
-            place.protect(&mut listings);
+        if let Some(place) = Place::of(tmux, pane) {
+            protect_place(place, &mut listings);
         }
         listings[0].sessions.iter().map(|session| session.protected.is_some()).collect()
     }

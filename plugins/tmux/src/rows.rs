@@ -3,8 +3,8 @@
 //!
 //! A folder whose name held a line end and `$9 %9 1 0` once added a session with
 //! pid 1 to a reaper's list. Here every row says its kind, ids and numbers are
-//! digits and nothing else, texts come with their length in bytes, and a row that
-//! does not fit is reported instead of guessed at.
+//! digits and nothing else, texts come with their length in bytes or without any
+//! space, and a row that does not fit is reported instead of guessed at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -47,7 +47,8 @@ pub struct SessionRow {
     pub attached: u32,
     /// Whether the tag `@reap-protect` is on.
     pub protected: bool,
-    /// The group it belongs to.
+    /// The group it belongs to, as far as it can be written in visible ASCII. It
+    /// is for people: two groups can look the same.
     pub group: Option<String>,
     /// Its name.
     pub name: String,
@@ -187,9 +188,10 @@ fn session_row(rest: &str) -> Option<SessionRow> {
         digits => Some(whole(digits)?),
     };
     let (attached, protected) = (fields.number()?, fields.flag()?);
-    let (owner_length, group_length, name_length): (usize, _, _) =
-        (fields.number()?, fields.number()?, fields.number()?);
-    let (group, name) = (fields.of_length(group_length)?, fields.of_length(name_length)?);
+    let owner_length = fields.number()?;
+    let group = fields.visible()?;
+    let name_length = fields.number()?;
+    let name = fields.of_length(name_length)?;
     if name.is_empty() {
         return None;
     }
@@ -274,6 +276,11 @@ impl<'a> Fields<'a> {
         self.id('$').map(SessionNumber)
     }
 
+    /// A text of visible ASCII, which tmux was asked to make of it.
+    fn visible(&mut self) -> Option<&'a str> {
+        self.next().filter(|field| field.bytes().all(|byte| byte.is_ascii_graphic()))
+    }
+
     /// A text of so many bytes and the space behind it.
     fn of_length(&mut self, length: usize) -> Option<&'a str> {
         let (field, rest) = self.0?.split_at_checked(length)?;
@@ -291,7 +298,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Digits and nothing else: Rust reads `+5` as a number too.
-fn whole<N: std::str::FromStr>(digits: &str) -> Option<N> {
+pub(crate) fn whole<N: std::str::FromStr>(digits: &str) -> Option<N> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 

@@ -9,6 +9,7 @@ use crate::answer::{self, Answer};
 use crate::family::Table;
 use crate::listing::listing;
 use crate::session::Scene;
+use crate::strays::Panes;
 
 /// How many servers are asked at once. The host lets 64 commands run by default;
 /// a folder full of stale sockets has more.
@@ -27,8 +28,10 @@ pub fn servers(sockets: &[String]) -> Vec<Listing> {
             .extend(answered.map(|(socket, asked)| answer::read(socket, asked.and_then(|it| it.finish()))));
     }
     if let Some(table) = &mut table {
-        let wanted = answers.iter().flat_map(|answer| curious(answer, table)).collect();
-        learn(table, wanted);
+        let (curious, outside) = seen(&answers, table);
+        learn(table, curious);
+        learn_places(table, &outside);
+        table.strays.settle(&outside);
     }
     sockets.iter().zip(&answers).map(|(socket, answer)| listing(socket, answer, table.as_ref())).collect()
 }
@@ -51,6 +54,8 @@ fn process_table() -> Option<Table> {
             let mut table = Table::new(rows);
             let likely = table.likely();
             learn(&mut table, likely);
+            let outside = Panes::guess(&table).outside(&table);
+            learn_places(&mut table, &outside);
             Some(table)
         }
         Err(error) => {
@@ -60,11 +65,19 @@ fn process_table() -> Option<Table> {
     }
 }
 
-fn curious(answer: &Answer, table: &Table) -> Vec<Process> {
-    match answer {
-        Answer::Server(rows) => Scene::new(rows, Some(table)).curious(),
-        Answer::Absent(_) | Answer::Failed(_) => Vec::new(),
+/// Now that the servers have said what their panes are: the processes of which
+/// more is needed, and those that live in no pane.
+fn seen(answers: &[Answer], table: &Table) -> (Vec<Process>, Vec<Process>) {
+    let (mut curious, mut panes) = (Vec::new(), Panes::guess(table));
+    for answer in answers {
+        let Answer::Server(rows) = answer else { continue };
+        let scene = Scene::new(rows, Some(table));
+        curious.extend(scene.curious());
+        if let Some(server) = scene.server() {
+            panes.correct(table, server, &scene.leaders());
+        }
     }
+    (curious, panes.outside(table))
 }
 
 /// Reads arguments and working directories where they were not read before: one
@@ -77,6 +90,18 @@ fn learn(table: &mut Table, wanted: Vec<Process>) {
     match inspect(&wanted, Detail::ARGV | Detail::CWD) {
         Ok(details) => table.learn(&wanted, details),
         Err(error) => warn(&format!("no process's arguments can be read: {}", error.reason())),
+    }
+}
+
+/// Reads where processes were started, where it was not read before.
+fn learn_places(table: &mut Table, of: &[Process]) {
+    let wanted = table.strays.unread(of);
+    if wanted.is_empty() {
+        return;
+    }
+    match inspect(&wanted, Detail::ENVIRONMENT) {
+        Ok(details) => table.strays.learn(&wanted, &details),
+        Err(error) => warn(&format!("no process's environment can be read: {}", error.reason())),
     }
 }
 

@@ -54,12 +54,19 @@ impl<'a> Scene<'a> {
     /// The processes of which more is needed than the table says: each leader,
     /// and what its shell started last.
     pub fn curious(&self) -> Vec<Process> {
-        let Some((table, server)) = self.processes else {
+        let Some((table, _)) = self.processes else {
             return Vec::new();
         };
+        self.leaders().into_iter().flat_map(|leader| table.with_youngest_child(leader)).collect()
+    }
+
+    /// The pids of the leaders that can be seen.
+    pub fn leaders(&self) -> BTreeSet<u32> {
+        let Some((table, server)) = self.processes else {
+            return BTreeSet::new();
+        };
         let pids = self.panes.values().flatten().filter_map(|pane| pane.live());
-        let leaders: BTreeSet<u32> = pids.filter(|pid| table.leader(*pid, server).is_some()).collect();
-        leaders.into_iter().flat_map(|leader| table.with_youngest_child(leader)).collect()
+        pids.filter(|pid| table.leader(*pid, server).is_some()).collect()
     }
 
     /// One session.
@@ -131,7 +138,7 @@ fn last_active(row: &SessionRow, panes: &[&Pane]) -> u64 {
     [Some(row.activity), row.last_attached, windows].into_iter().flatten().max().unwrap_or(row.created)
 }
 
-/// What lives in the panes of one session.
+/// What lives in the panes of one session, or was started in them and lives on.
 struct Life {
     processes: Vec<Process>,
     cwd: Option<String>,
@@ -144,7 +151,9 @@ struct Life {
     /// Whether the leader of a live pane is not in the table: another user's,
     /// or younger than the table.
     hidden: bool,
-    /// Whether nothing was seen but shells that wait.
+    /// Whether a daemon was left behind. It is life, whatever became of its pane.
+    strays: bool,
+    /// Whether nothing was seen in the panes but shells that wait.
     waits: bool,
 }
 
@@ -154,21 +163,29 @@ impl Life {
         let leaders: Vec<&ProcessInfo> = live.iter().filter_map(|pid| table.leader(*pid, server)).collect();
         let pids: BTreeSet<u32> =
             leaders.iter().flat_map(|leader| table.family(leader.process.pid)).collect();
+        let strays: BTreeMap<u32, Process> =
+            panes.iter().flat_map(|pane| table.strays.of(server, pane.id)).map(|it| (it.pid, it)).collect();
         let bare = |info: &&ProcessInfo| shell::only_waits(&info.name, table.argv(info.process.pid));
         let first = panes.iter().filter_map(|pane| table.leader(pane.live()?, server)).next();
         Self {
-            processes: pids.iter().filter_map(|pid| table.process(*pid)).collect(),
+            processes: pids
+                .iter()
+                .filter_map(|pid| table.process(*pid))
+                .chain(strays.values().copied())
+                .collect(),
             cwd: first.and_then(|leader| table.cwd(leader.process.pid)).map(str::to_owned),
             command: first.map(|leader| command(leader, table)),
             live: !live.is_empty(),
             empty: panes.iter().any(|pane| pane.state == PaneState::Empty),
             hidden: leaders.len() < live.len(),
+            strays: !strays.is_empty(),
             waits: pids.len() == leaders.len() && leaders.iter().all(bare),
         }
     }
 
     fn activity(&self) -> Activity {
         match self {
+            Self { strays: true, .. } => Activity::Running,
             Self { live: false, empty: false, .. } => Activity::Stopped,
             Self { live: false, empty: true, .. } => Activity::Unknown,
             Self { waits: false, .. } => Activity::Running,

@@ -1,6 +1,6 @@
 //! What the tests of several modules need.
 
-use reap_plugin::processes::ProcessInfo;
+use reap_plugin::processes::{Details, ProcessInfo, Variable};
 use reap_plugin::{Extent, Listing, Process, Session, sample};
 
 /// A row of the process table.
@@ -46,6 +46,13 @@ pub fn zombie(pid: u32, parent: u32) -> ProcessInfo {
 /// The identity of the process with this pid.
 pub fn process(pid: u32) -> Process {
     Process { pid, started: u64::from(pid) * 100 }
+}
+
+/// What is read of a process that carries these values of `$TMUX` and `$TMUX_PANE`.
+pub fn placed(tmux: &str, pane: &str) -> Option<Details> {
+    let variable = |name: &str, value: &str| Variable { name: name.to_owned(), value: value.to_owned() };
+    let environment = vec![variable("TMUX", tmux), variable("TMUX_PANE", pane)];
+    Some(Details { argv: None, cwd: None, environment: Some(environment) })
 }
 
 /// A session with these processes.

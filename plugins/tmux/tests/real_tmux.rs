@@ -2,6 +2,7 @@
 //! against a real tmux: a private server in a folder of its own each time.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -161,12 +162,38 @@ fn any_legal_name_is_read_as_it_is() {
 #[test]
 fn a_folder_that_imitates_a_row_adds_nothing() {
     let tmux = Tmux::with("plain");
-    let forged = tmux.folder.path().join("x\nP $9 @9 %9 1 0 1\nS $9 1 1  0 0 0 0 1  x \n");
+    let forged = tmux.folder.path().join("x\nP $9 @9 %9 1 0 1\nS $9 1 1  0 0 0  1 x \n");
     std::fs::create_dir(&forged).expect("a legal name");
     let folder = forged.to_str().expect("UTF-8");
     tmux.run(&["new-session", "-d", "-s", "forger", "-c", folder, "sleep 1000"]);
     let rows = tmux.rows();
     assert_eq!((rows.flaws.len(), rows.sessions.len(), rows.panes.len()), (0, 2, 2), "{rows:?}");
+}
+
+/// tmux keeps the name of a group as it was given, unlike that of a session.
+#[test]
+fn groups_stay_in_their_row() {
+    let groups = [
+        (&b"x\nS $9 1 1  0 0 0  1 x \nP $9 @9 %9 1 0 1\n"[..], "xS_$9_1_1__0_0_0__1_x_P_$9_@9_%9_1_0_1"),
+        (b" two  spaces ", "_two__spaces_"),
+        (b"1 x 0", "1_x_0"),
+        ("ünï 日本".as_bytes(), "_n____"),
+        (b"\x1b[2J\t#{pid} #(id) %s,}:.", "[2J#{pid}_#(id)_%s,}:."),
+        (&[b'o'; 300], &"o".repeat(200)),
+        (b"cut \xe6\x97 and \xff", "cut__and_"),
+    ];
+    for (given, printed) in groups {
+        let tmux = Tmux::with("plain");
+        let mut command = tmux.command("tmux");
+        command.args(["-u", "-S", &tmux.socket, "new-session", "-d", "-s", "member", "-t"]);
+        let made = output(command.arg(std::ffi::OsStr::from_bytes(given)));
+        assert_eq!(made.status, Some(0), "{printed}: {}", made.stderr);
+        let rows = tmux.rows();
+        assert_eq!((rows.sessions.len(), rows.panes.len()), (2, 2), "{rows:?}");
+        assert_eq!(rows.flaws, [""; 0], "{printed}");
+        assert_eq!(tmux.session("plain").0.group, None);
+        assert_eq!(tmux.session("member").0.group.as_deref(), Some(printed));
+    }
 }
 
 #[test]
@@ -177,7 +204,7 @@ fn owner_tags_stay_in_their_row() {
     let long = "o".repeat(300);
     let cases = [
         ("tmux//tmp/tmux-0/default/$3", "tmux//tmp/tmux-0/default/$3", true),
-        ("x\nS $9 1 1  0 0 0 0 1  x ", "xS $9 1 1  0 0 0 0 1  x ", false),
+        ("x\nS $9 1 1  0 0 0  1 x ", "xS $9 1 1  0 0 0  1 x ", false),
         ("#{pid} #(id) %s", "#{pid} #(id) %s", true),
         ("ärger", "_rger", false),
         (long.as_str(), &long[..200], false),

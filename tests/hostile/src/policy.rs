@@ -28,6 +28,7 @@ impl Policy for Hostile {
         match self.attack.as_str() {
             "fewer" => votes.truncate(votes.len() - 1),
             "more" => votes.push(Vote::Abstain),
+            "keep" => votes.fill(Vote::Keep("needed".to_owned())),
             "huge" => votes.fill(Vote::Orphan("x".repeat(20 << 20))),
             "error" => return Err(Error::Failed("it does not want to".to_owned())),
             _ => {}

@@ -174,12 +174,15 @@ mod tests {
               {
                 "policy": "idle-shell",
                 "vote": "orphan",
-                "reason": "idle"
+                "reason": "idle",
+                "shadow": false,
+                "fault": false
               },
               {
                 "policy": "mine",
                 "vote": "keep",
                 "reason": "it trapped",
+                "shadow": false,
                 "fault": true
               }
             ]

@@ -121,13 +121,16 @@ mod tests {
                 {
                   "policy": "idle-shell",
                   "vote": "orphan",
-                  "reason": "nothing but its shell for 2h"
+                  "reason": "nothing but its shell for 2h",
+                  "shadow": false,
+                  "fault": false
                 },
                 {
                   "policy": "trial",
                   "vote": "keep",
                   "reason": "young",
-                  "shadow": true
+                  "shadow": true,
+                  "fault": false
                 }
               ],
               "tokens": null,

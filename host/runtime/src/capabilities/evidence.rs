@@ -32,6 +32,7 @@ use crate::template::Template;
 pub(crate) struct Proof {
     roots: Vec<ProcessId>,
     server: Option<ProcessId>,
+    uid: u32,
     /// Nothing that started before this is the session's.
     earliest: u64,
     environment: Vec<(String, Regex)>,
@@ -109,6 +110,7 @@ impl Proof {
         Ok(Self {
             roots,
             server,
+            uid: own_uid(),
             earliest: earliest.unwrap_or(u64::MAX),
             environment: environment(session, server, asked)?,
             spare: asked.spare.iter().map(|glob| glob_regex(glob)).collect::<Result<_, _>>()?,
@@ -177,7 +179,7 @@ impl Proof {
         !row.zombie
             && row.id.pid > 1
             && row.id.started >= self.earliest
-            && row.uid == own_uid()
+            && row.uid == self.uid
             && !self.untouchable.contains(&row.id)
             && !self.spared.contains(&row.id)
             && !self.serves_others(row)
@@ -200,7 +202,7 @@ impl Proof {
             .filter(|row| self.serves_others(row))
             .map(|row| (row.id, row.name.clone()));
         let tree = table.trees(self.roots.iter().copied(), |row| !self.untouchable.contains(&row.id));
-        let foreign = tree.into_iter().filter(|id| table.row(*id).is_some_and(|row| row.uid != own_uid()));
+        let foreign = tree.into_iter().filter(|id| table.row(*id).is_some_and(|row| row.uid != self.uid));
         Beyond { serving: serving.collect(), foreign: foreign.collect() }
     }
 }

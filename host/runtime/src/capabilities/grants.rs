@@ -35,6 +35,8 @@ pub(crate) struct ProcessGrant {
     pub(crate) executables: Vec<Regex>,
     /// Whether that is all of them, so that no name has to be looked up.
     pub(crate) all: bool,
+    /// The user whose processes they are: the host's own.
+    pub(crate) uid: u32,
     pub(crate) environment: Vec<String>,
 }
 
@@ -71,6 +73,7 @@ impl Grants {
             executables.map(|executables| ProcessGrant {
                 executables,
                 all: ask.executables.iter().any(|glob| glob == "*"),
+                uid: rustix::process::geteuid().as_raw(),
                 environment: ask.environment.clone(),
             })
         });

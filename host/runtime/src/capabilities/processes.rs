@@ -97,7 +97,7 @@ impl ProcessGrant {
     /// file name of its executable or of its first argument, whole and never in
     /// part.
     pub(crate) fn shows(&self, row: &Row, proc: &mut Proc) -> bool {
-        row.uid == rustix::process::geteuid().as_raw() && (self.all || self.names(row, proc))
+        row.uid == self.uid && (self.all || self.names(row, proc))
     }
 
     fn names(&self, row: &Row, proc: &mut Proc) -> bool {

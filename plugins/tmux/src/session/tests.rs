@@ -5,7 +5,7 @@ use reap_plugin::{Address, Value};
 
 use super::*;
 use crate::rows::parse;
-use crate::testing::{info, process, zombie};
+use crate::testing::{info, placed, process, zombie};
 
 /// Rows of a server with pid 10 that started at 400, read at 1000.
 fn rows(lines: &[&str]) -> Rows {
@@ -42,7 +42,7 @@ fn only(rows: &Rows, table: &Table) -> Session {
 }
 
 fn one_pane() -> Rows {
-    rows(&["S $3 500 600  0 0 0 0 3  job ", "P $3 @1 %1 20 0 700"])
+    rows(&["S $3 500 600  0 0 0  3 job ", "P $3 @1 %1 20 0 700"])
 }
 
 #[test]
@@ -82,6 +82,50 @@ fn anything_else_that_lives_is_running() {
     }
 }
 
+/// The table with a daemon 40 that lives in no pane and carries these variables.
+fn with_stray(mut table: Table, tmux: &str, pane: &str) -> Table {
+    let stray = [process(40)];
+    table.strays.learn(&stray, &[placed(tmux, pane)]);
+    table.strays.settle(&stray);
+    table
+}
+
+#[test]
+fn a_daemon_that_left_its_pane_is_life() {
+    let shell = || table(vec![info(20, 10, 20).named("bash")], &[(20, "bash")]);
+    let dead = rows(&["S $3 500 600  0 0 0  3 job ", "P $3 @1 %1 20 1 700"]);
+    for (what, rows, processes) in [
+        ("beside a shell", one_pane(), vec![process(20), process(40)]),
+        ("of a dead pane", dead, vec![process(40)]),
+    ] {
+        let session = only(&rows, &with_stray(shell(), "/s,10,3", "%1"));
+        assert_eq!(
+            (session.activity, session.flag("shell-only")),
+            (Activity::Running, Some(false)),
+            "{what}"
+        );
+        assert_eq!(session.processes, processes, "{what}");
+    }
+    let session = only(&one_pane(), &with_stray(shell(), "/s,10,3", "%2"));
+    assert_eq!((session.activity, session.processes.len()), (Activity::Idle, 1), "of another pane");
+}
+
+/// tmux gave it the number of the session that its pane was made in. When that
+/// one ends, the pane lives on in the others, and the daemon with it.
+#[test]
+fn a_daemon_belongs_to_each_that_shows_its_pane() {
+    let rows = rows(&[
+        "S $1 5 6  0 0 0 g1 1 a ",
+        "S $2 5 6  0 0 0 g1 1 b ",
+        "P $1 @1 %1 20 0 1",
+        "P $2 @1 %1 20 0 1",
+    ]);
+    let table = with_stray(table(vec![info(20, 10, 20).0], &[]), "/s,10,1", "%1");
+    for session in sessions(&rows, Some(&table)) {
+        assert_eq!(session.processes, [process(20), process(40)], "{}", session.key);
+    }
+}
+
 #[test]
 fn what_cannot_be_seen_is_unknown() {
     let other_server = table(vec![info(20, 10, 20).named("bash")], &[(20, "bash")]);
@@ -111,7 +155,7 @@ fn panes_count_together() {
         let processes = vec![info(20, 10, 20).named("bash"), info(30, 10, 30).named("zsh")];
         table(processes, &[(20, "bash"), (30, "zsh")])
     };
-    let session_row = "S $3 500 600  0 0 0 0 3  job ";
+    let session_row = "S $3 500 600  0 0 0  3 job ";
     let cases: [(&str, &[&str], Activity); 6] = [
         ("two shells", &["P $3 @1 %1 20 0 1", "P $3 @1 %2 30 0 1"], Activity::Idle),
         ("a shell and a dead pane", &["P $3 @1 %1 20 0 1", "P $3 @1 %2 99 1 1"], Activity::Idle),
@@ -137,7 +181,7 @@ fn panes_count_together() {
 #[test]
 fn a_dead_pane_has_no_process_and_says_so() {
     let session =
-        only(&rows(&["S $3 5 6  0 0 0 0 1  x ", "P $3 @1 %1 20 1 1"]), &table(vec![info(20, 10, 20).0], &[]));
+        only(&rows(&["S $3 5 6  0 0 0  1 x ", "P $3 @1 %1 20 1 1"]), &table(vec![info(20, 10, 20).0], &[]));
     assert!(session.processes.is_empty());
     assert_eq!((session.number("panes"), session.number("dead-panes")), (Some(1), Some(1)));
     assert_eq!((session.cwd.as_deref(), session.text("command")), (None, None));
@@ -146,9 +190,9 @@ fn a_dead_pane_has_no_process_and_says_so() {
 #[test]
 fn a_window_that_several_show_belongs_to_each() {
     let rows = rows(&[
-        "S $1 5 6  0 0 0 2 1 g1 a ",
-        "S $2 5 6  0 0 0 2 1 g1 b ",
-        "S $3 5 6  0 0 0 0 1  c ",
+        "S $1 5 6  0 0 0 g1 1 a ",
+        "S $2 5 6  0 0 0 g1 1 b ",
+        "S $3 5 6  0 0 0  1 c ",
         "P $1 @1 %1 20 0 1",
         "P $2 @1 %1 20 0 1",
         "P $3 @2 %2 30 0 1",
@@ -167,9 +211,9 @@ fn a_window_that_several_show_belongs_to_each() {
 #[test]
 fn clients_count_whatever_they_speak() {
     let rows = rows(&[
-        "S $3 500 600 800 2 0 0 0 3  job ",
-        "S $4 500 600 900 1 0 0 0 3  own ",
-        "S $5 500 600  0 0 0 0 3  off ",
+        "S $3 500 600 800 2 0 0  3 job ",
+        "S $4 500 600 900 1 0 0  3 own ",
+        "S $5 500 600  0 0 0  3 off ",
         "C $3 0",
         "C $3 1",
         "C $4 1",
@@ -189,9 +233,9 @@ fn clients_count_whatever_they_speak() {
 #[test]
 fn owners_make_workers() {
     let rows = rows(&[
-        "S $1 5 6  0 1 18 0 1  a openclaw/gw/main:1",
-        "S $2 5 6  0 0 3 0 1  b bob",
-        "S $3 5 6  0 0 999 0 1  c openclaw/gw/main:1",
+        "S $1 5 6  0 1 18  1 a openclaw/gw/main:1",
+        "S $2 5 6  0 0 3  1 b bob",
+        "S $3 5 6  0 0 999  1 c openclaw/gw/main:1",
         "P $1 @1 %1 20 0 1",
         "P $2 @2 %2 21 0 1",
         "P $3 @3 %3 22 0 1",
@@ -225,8 +269,8 @@ fn the_command_is_what_the_shell_started_last() {
 #[test]
 fn details_are_asked_of_leaders_and_youngest_children() {
     let rows = rows(&[
-        "S $1 5 6  0 0 0 2 1 g1 a ",
-        "S $2 5 6  0 0 0 2 1 g1 b ",
+        "S $1 5 6  0 0 0 g1 1 a ",
+        "S $2 5 6  0 0 0 g1 1 b ",
         "P $1 @1 %1 20 0 1",
         "P $1 @1 %2 30 0 1",
         "P $1 @1 %3 40 1 1",
