@@ -11,6 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -44,6 +45,7 @@ pub(crate) fn component(
         return Ok((component, From::Cache, None));
     }
     let component = Component::from_binary(engine, wasm)?;
+    forget_old(folder);
     let problem = keep(&component, folder, &path).err();
     Ok((component, From::Compiler, problem))
 }
@@ -71,6 +73,24 @@ fn safe_folder(folder: &Path) -> Result<(), CacheError> {
         return Err(problem(format!("others may use it (mode {:o}); chmod 700 it", seen.mode() & 0o777)));
     }
     Ok(())
+}
+
+/// How long a compiled plugin is kept after it was written. One that is still in
+/// use is then compiled once more.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Removes what no version of a plugin or of Reap may ever ask for again. What
+/// cannot be removed stays: it is only in the way.
+fn forget_old(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let old = entry.metadata().and_then(|seen| seen.modified()).ok().and_then(|at| at.elapsed().ok());
+        let name = entry.file_name();
+        let ours = name.to_string_lossy().ends_with(".cwasm") || name.to_string_lossy().ends_with(".new");
+        if ours && old.is_some_and(|age| age > KEPT) {
+            let _ = fs::remove_file(entry.path()); // see above
+        }
+    }
 }
 
 const DIGEST: usize = 32;
@@ -152,6 +172,24 @@ mod tests {
             assert_eq!(from(&engine, &folder), From::Compiler);
             assert_eq!(from(&engine, &folder), From::Cache);
         }
+    }
+
+    #[test]
+    fn old_files_of_ours_go_and_nothing_else() {
+        let (_dir, folder, engine) = setup();
+        from(&engine, &folder);
+        let long_ago = std::time::SystemTime::now() - KEPT - Duration::from_secs(60);
+        for name in ["old.cwasm", ".half.1.new", "notes.txt"] {
+            let file = fs::File::create(folder.join(name)).expect("made");
+            file.set_modified(long_ago).expect("ours");
+        }
+        forget_old(&folder);
+        let mut left: Vec<String> = fs::read_dir(&folder)
+            .expect("ours")
+            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+            .collect();
+        left.sort();
+        assert_eq!(left, [file_name(&engine, EMPTY), "notes.txt".to_owned()]);
     }
 
     #[test]

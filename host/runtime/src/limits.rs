@@ -79,7 +79,11 @@ impl Limits {
             _ => toml::Table::new(),
         };
         all.extend(by.iter().map(|(name, value)| (name.clone(), value.clone())));
-        all.try_into()
+        let limits: Self = all.try_into()?;
+        match limits.table().iter().find(|(_, value, _)| *value == 0) {
+            Some((name, ..)) => Err(serde::de::Error::custom(format!("{name} must be more than 0"))),
+            None => Ok(limits),
+        }
     }
 
     /// Every limit with its value and meaning.
@@ -133,3 +137,27 @@ pub const AFTER_KILL: Duration = Duration::from_secs(2);
 
 /// The longest time limit of a command that a manifest may ask for.
 pub const LONGEST_COMMAND: Span = Span::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_operator_writes_is_put_over_the_defaults() {
+        let over = |text: &str| {
+            let table: toml::Table = toml::from_str(text).expect("a table");
+            Limits::for_policy().overridden(&table).map_err(|error| error.to_string())
+        };
+        let limits = over("run_ms = 7").expect("good");
+        assert_eq!((limits.run_ms, limits.call_ms), (7, Limits::for_policy().call_ms));
+        for (text, said) in [
+            ("run_ms = 0", "run_ms must be more than 0"),
+            ("ruin_ms = 1", "unknown field `ruin_ms`, expected one of `run_ms`"),
+            ("run_ms = \"1s\"", "invalid type"),
+            ("run_ms = -1", "-1"),
+        ] {
+            let error = over(text).expect_err(text);
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+}

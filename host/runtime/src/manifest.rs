@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reap_core::ids::PluginName;
+use reap_core::selector::Selector;
 use reap_core::time::Span;
 use regex::Regex;
 use serde::Deserialize;
@@ -47,6 +48,9 @@ pub struct Manifest {
     pub summary: String,
     /// Which contract it fulfils.
     pub world: World,
+    /// A policy's: the only sessions that it wants to be asked about. The
+    /// operator's `select` takes its place. What is not asked costs nothing.
+    pub select: Option<Selector>,
     /// What it asks for.
     pub asks: Asks,
     digest: String,
@@ -187,6 +191,7 @@ struct File {
     version: String,
     world: World,
     summary: String,
+    select: Option<String>,
     #[serde(default)]
     asks: Asks,
 }
@@ -208,7 +213,9 @@ impl Manifest {
         let wrong = |problem: String| ManifestError { origin: origin.to_owned(), problem };
         let file: File =
             toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
+        let select = file.select.as_deref().map(Selector::parse_plain).transpose();
         let manifest = Self {
+            select: select.map_err(|error| wrong(format!("`select` is not right:\n{error}")))?,
             name: file.name,
             version: file.version,
             summary: file.summary,
@@ -228,6 +235,9 @@ impl Manifest {
     fn check(&self) -> Result<(), String> {
         if self.world == World::Policy && !self.asks.is_empty() {
             return Err("a policy gets no capabilities: it only votes. Remove [asks]".to_owned());
+        }
+        if self.world == World::Backend && self.select.is_some() {
+            return Err("`select` is for policies: it says which sessions they are asked about".to_owned());
         }
         for (name, command) in &self.asks.commands {
             let holes = check_command(&format!("[asks.commands.{name}]"), command)?;
@@ -400,6 +410,8 @@ mod tests {
     #[test]
     fn bad_manifests_say_what_to_change() {
         let cases = [
+            ("select = \"kind:cron\"\n", "`select` is for policies"),
+            ("select = \"kind:corn\"\n", "`select` is not right"),
             ("[asks.telepathy]\n", "unknown field `telepathy`, expected one of `settings`, `files`"),
             ("[asks.commands.c]\nrun = []\n", "[asks.commands.c]: `run` is empty"),
             ("[asks.commands.c]\nrun = [\"{p}\"]\n", "the program itself cannot be a placeholder"),

@@ -11,6 +11,7 @@ use reap_plugin::Process;
 use reap_plugin::processes::{Details, ProcessInfo};
 
 use crate::rows::Server;
+use crate::shell;
 use crate::strays::Strays;
 
 /// How far a server's start, as it says itself and as the process table says,
@@ -56,10 +57,10 @@ impl Table {
     }
 
     /// The processes of which more will be needed as far as the table alone can
-    /// tell: what the tmux servers started, and what that started last.
+    /// tell: what the tmux servers started.
     pub fn likely(&self) -> Vec<Process> {
         let leaders = self.servers().flat_map(|server| self.children(server.pid));
-        leaders.flat_map(|leader| self.with_youngest_child(*leader)).collect()
+        leaders.filter_map(|leader| self.process(*leader)).collect()
     }
 
     /// All rows, by pid.
@@ -80,12 +81,6 @@ impl Table {
     /// Of these, the ones of which nothing more was read yet.
     pub fn unread(&self, processes: Vec<Process>) -> Vec<Process> {
         processes.into_iter().filter(|process| !self.details.contains_key(&process.pid)).collect()
-    }
-
-    /// A leader and what it started last.
-    pub fn with_youngest_child(&self, leader: u32) -> impl Iterator<Item = Process> {
-        let child = self.youngest_child(leader).map(|info| info.process);
-        self.process(leader).into_iter().chain(child)
     }
 
     /// The process of a tmux server, if the row's pid is that server's in this
@@ -128,6 +123,11 @@ impl Table {
     pub fn youngest_child(&self, pid: u32) -> Option<&ProcessInfo> {
         let children = self.children(pid).iter().filter_map(|child| self.by_pid.get(child));
         children.max_by_key(|info| (info.process.started, info.process.pid))
+    }
+
+    /// Whether the kernel's name of the process is that of a shell.
+    pub fn is_shell(&self, pid: u32) -> bool {
+        self.by_pid.get(&pid).is_some_and(|info| shell::is_shell(&info.name))
     }
 
     /// The process with this pid.
@@ -209,10 +209,10 @@ mod tests {
             info(40, 1, 40).named("cron"),
             info(41, 40, 40).0,
         ]);
-        assert_eq!(table.likely(), [process(20), process(22), process(30)]);
+        assert_eq!(table.likely(), [process(20), process(30)]);
         let details = Details { argv: None, cwd: None, environment: None };
-        table.learn(&[process(20), process(22)], vec![Some(details), None]);
-        assert_eq!(table.unread(table.likely()), [process(22), process(30)]);
+        table.learn(&[process(20), process(30)], vec![Some(details), None]);
+        assert_eq!(table.unread(table.likely()), [process(30)]);
     }
 
     #[test]

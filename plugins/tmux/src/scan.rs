@@ -80,16 +80,20 @@ fn seen(answers: &[Answer], table: &Table) -> (Vec<Process>, Vec<Process>) {
     (curious, panes.outside(table))
 }
 
-/// Reads arguments and working directories where they were not read before: one
-/// call for all.
+/// Reads working directories, and of shells the arguments, where they were not
+/// read before. What is no shell is at work whatever its arguments are, and
+/// reading them is most of the cost of a scan.
 fn learn(table: &mut Table, wanted: Vec<Process>) {
-    let wanted = table.unread(wanted);
-    if wanted.is_empty() {
-        return;
-    }
-    match inspect(&wanted, Detail::ARGV | Detail::CWD) {
-        Ok(details) => table.learn(&wanted, details),
-        Err(error) => warn(&format!("no process's arguments can be read: {}", error.reason())),
+    let (shells, others): (Vec<Process>, Vec<Process>) =
+        table.unread(wanted).into_iter().partition(|process| table.is_shell(process.pid));
+    for (wanted, what) in [(shells, Detail::ARGV | Detail::CWD), (others, Detail::CWD)] {
+        if wanted.is_empty() {
+            continue;
+        }
+        match inspect(&wanted, what) {
+            Ok(details) => table.learn(&wanted, details),
+            Err(error) => warn(&format!("no process's arguments can be read: {}", error.reason())),
+        }
     }
 }
 

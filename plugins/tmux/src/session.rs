@@ -51,13 +51,12 @@ impl<'a> Scene<'a> {
         self.processes.map(|(_, server)| server)
     }
 
-    /// The processes of which more is needed than the table says: each leader,
-    /// and what its shell started last.
+    /// The processes of which more is needed than the table says: the leaders.
     pub fn curious(&self) -> Vec<Process> {
         let Some((table, _)) = self.processes else {
             return Vec::new();
         };
-        self.leaders().into_iter().flat_map(|leader| table.with_youngest_child(leader)).collect()
+        self.leaders().into_iter().filter_map(|leader| table.process(leader)).collect()
     }
 
     /// The pids of the leaders that can be seen.
@@ -142,7 +141,7 @@ fn last_active(row: &SessionRow, panes: &[&Pane]) -> u64 {
 struct Life {
     processes: Vec<Process>,
     cwd: Option<String>,
-    /// What runs in the first live pane, by file name.
+    /// What runs in the first live pane.
     command: Option<String>,
     /// Whether there is a pane in which something lives.
     live: bool,
@@ -195,12 +194,11 @@ impl Life {
     }
 }
 
-/// What runs under a leader: what its shell started last, or the leader itself.
+/// What runs under a leader: what its shell started last, or the leader itself,
+/// by the kernel's short name.
 fn command(leader: &ProcessInfo, table: &Table) -> String {
     let child = if shell::is_shell(&leader.name) { table.youngest_child(leader.process.pid) } else { None };
-    let runs = child.unwrap_or(leader);
-    let first = table.argv(runs.process.pid).first().map(|first| shell::program(first));
-    first.filter(|name| !name.is_empty()).unwrap_or(&runs.name).to_owned()
+    child.unwrap_or(leader).name.clone()
 }
 
 impl Pane {

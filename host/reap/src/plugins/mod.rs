@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use reap_core::ids::PluginName;
 use reap_core::listing::Unknown;
+use reap_core::selector::Selector;
 use reap_core::session::Fact;
 use reap_core::vote::Fault;
 use reap_runtime::{
@@ -227,9 +228,18 @@ impl Plugins {
             .chain(missed)
             .map(|(name, voice)| {
                 let said = config.policy(&name);
-                Voter { shadow: said.mode == Mode::Shadow, select: said.select, name, voice }
+                let select = said.select.or_else(|| self.wish(&name));
+                Voter { shadow: said.mode == Mode::Shadow, select, name, voice }
             })
             .collect()
+    }
+
+    /// The sessions that a policy wants to be asked about, by its manifest. One
+    /// that does not run has no say in that: its fault is for all sessions.
+    fn wish(&self, policy: &PluginName) -> Option<Selector> {
+        let ready = |plugin: &&Plugin| matches!(plugin.state, State::Ready(_));
+        let plugin = self.all.iter().filter(ready).find(|plugin| plugin.entry.name == policy.as_str())?;
+        plugin.entry.found.as_ref().ok()?.manifest.select.clone()
     }
 
     fn missed(&self, world: World) -> impl Iterator<Item = (PluginName, String)> {
