@@ -1,0 +1,202 @@
+//! What changed from one observation to the next.
+//!
+//! Of ten thousand sessions a few change between two passes, and of those mostly
+//! one field. So a delta names the fields. The order of listings and sessions
+//! means nothing and is not kept: [`canonical`] says what is.
+
+use std::collections::{HashMap, HashSet};
+
+use reap_core::ids::{Generation, Instance, Key, PluginName};
+use reap_core::listing::{Extent, Listing, Observation, Unknown};
+use reap_core::session::{ProcessId, Session};
+use reap_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What is different in the next observation.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Delta {
+    at: Timestamp,
+    /// Nothing when they are the same as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    faults: Option<Vec<Unknown>>,
+    /// Instances that are not listed any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<(PluginName, Instance)>,
+    /// Instances that were not listed before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    new: Vec<Listing>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changed: Vec<Changed>,
+}
+
+/// What is different in one listing.
+#[derive(Debug, Serialize, Deserialize)]
+struct Changed {
+    backend: PluginName,
+    instance: Instance,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    head: Option<Head>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<Key>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    new: Vec<Session>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changed: Vec<(Key, Map<String, Value>)>,
+}
+
+/// All of a listing but its sessions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Head {
+    label: String,
+    generation: Option<Generation>,
+    server: Option<ProcessId>,
+    extent: Extent,
+}
+
+impl Head {
+    fn of(listing: &Listing) -> Self {
+        Self {
+            label: listing.label.clone(),
+            generation: listing.generation.clone(),
+            server: listing.server,
+            extent: listing.extent.clone(),
+        }
+    }
+}
+
+type Place<'a> = (&'a PluginName, &'a Instance);
+
+fn place(listing: &Listing) -> Place<'_> {
+    (&listing.backend, &listing.instance)
+}
+
+/// What is different in `new`. Nothing when that cannot be said: an answer that
+/// names an instance or a key twice has to be kept as it is, for it contradicts
+/// itself, and a back-test must see that too.
+pub(crate) fn diff(old: &Observation, new: &Observation) -> Option<Delta> {
+    let before = by_place(&old.listings)?;
+    let after = by_place(&new.listings)?;
+    let gone = before.keys().filter(|place| !after.contains_key(*place));
+    let mut delta = Delta {
+        at: new.at,
+        faults: (old.faults != new.faults).then(|| new.faults.clone()),
+        gone: gone.map(|(backend, instance)| ((*backend).clone(), (*instance).clone())).collect(),
+        new: Vec::new(),
+        changed: Vec::new(),
+    };
+    for listing in &new.listings {
+        match before.get(&place(listing)) {
+            None => {
+                by_key(&listing.sessions)?;
+                delta.new.push(listing.clone());
+            }
+            Some(before) => delta.changed.extend(changed(before, listing)?),
+        }
+    }
+    delta.gone.sort();
+    Some(delta)
+}
+
+fn by_place(listings: &[Listing]) -> Option<HashMap<Place<'_>, &Listing>> {
+    let map: HashMap<_, _> = listings.iter().map(|listing| (place(listing), listing)).collect();
+    (map.len() == listings.len()).then_some(map)
+}
+
+fn by_key(sessions: &[Session]) -> Option<HashMap<&Key, &Session>> {
+    let map: HashMap<_, _> = sessions.iter().map(|session| (&session.key, session)).collect();
+    (map.len() == sessions.len()).then_some(map)
+}
+
+/// The outer option: whether it can be said. The inner one: whether there is
+/// anything to say.
+fn changed(old: &Listing, new: &Listing) -> Option<Option<Changed>> {
+    let (before, after) = (by_key(&old.sessions)?, by_key(&new.sessions)?);
+    let mut delta = Changed {
+        backend: new.backend.clone(),
+        instance: new.instance.clone(),
+        head: Some(Head::of(new)).filter(|head| *head != Head::of(old)),
+        gone: before.keys().filter(|key| !after.contains_key(*key)).map(|key| (*key).clone()).collect(),
+        new: Vec::new(),
+        changed: Vec::new(),
+    };
+    for session in &new.sessions {
+        match before.get(&session.key) {
+            None => delta.new.push(session.clone()),
+            Some(before) if *before == session => {}
+            Some(before) => delta.changed.push((session.key.clone(), fields(before, session)?)),
+        }
+    }
+    delta.gone.sort();
+    let quiet =
+        delta.head.is_none() && delta.gone.is_empty() && delta.new.is_empty() && delta.changed.is_empty();
+    Some((!quiet).then_some(delta))
+}
+
+fn fields(old: &Session, new: &Session) -> Option<Map<String, Value>> {
+    let (Ok(Value::Object(old)), Ok(Value::Object(new))) =
+        (serde_json::to_value(old), serde_json::to_value(new))
+    else {
+        return None;
+    };
+    Some(new.into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect())
+}
+
+/// Why a delta does not fit the observation before it.
+#[derive(Debug, thiserror::Error)]
+#[error("it changes {0}, which the pass before it does not have")]
+pub(crate) struct NoFit(String);
+
+impl Delta {
+    /// Makes the next observation of the one before it, which is canonical.
+    pub fn apply(self, to: &mut Observation) -> Result<(), NoFit> {
+        to.at = self.at;
+        if let Some(faults) = self.faults {
+            to.faults = faults;
+        }
+        let gone: HashSet<Place<'_>> =
+            self.gone.iter().map(|(backend, instance)| (backend, instance)).collect();
+        to.listings.retain(|listing| !gone.contains(&place(listing)));
+        for changed in self.changed {
+            let found = to.listings.iter_mut();
+            let mut found = found.filter(|listing| place(listing) == (&changed.backend, &changed.instance));
+            let listing = found.next().ok_or_else(|| NoFit(format!("instance {}", changed.instance)))?;
+            changed.apply(listing)?;
+        }
+        to.listings.extend(self.new);
+        Ok(())
+    }
+}
+
+impl Changed {
+    fn apply(self, to: &mut Listing) -> Result<(), NoFit> {
+        if let Some(Head { label, generation, server, extent }) = self.head {
+            (to.label, to.generation, to.server, to.extent) = (label, generation, server, extent);
+        }
+        // In canonical order the keys of both are sorted.
+        if !self.gone.is_empty() {
+            to.sessions.retain(|session| self.gone.binary_search(&session.key).is_err());
+        }
+        for (key, fields) in self.changed {
+            let no_fit = || NoFit(format!("session {key}"));
+            let place =
+                to.sessions.binary_search_by(|session| session.key.cmp(&key)).map_err(|_| no_fit())?;
+            let session = &mut to.sessions[place];
+            let Ok(Value::Object(mut whole)) = serde_json::to_value(&*session) else { return Err(no_fit()) };
+            whole.extend(fields);
+            *session = serde_json::from_value(Value::Object(whole)).map_err(|_| no_fit())?;
+        }
+        to.sessions.extend(self.new);
+        Ok(())
+    }
+}
+
+/// The same observation with listings by backend and instance, and sessions by
+/// key: what comes back from a replay.
+pub(crate) fn canonical(mut observation: Observation) -> Observation {
+    observation.listings.sort_by(|a, b| place(a).cmp(&place(b)));
+    for listing in &mut observation.listings {
+        listing.sessions.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+    observation
+}
