@@ -20,7 +20,8 @@ const GUESTS: [(&str, &str); 3] = [
 
 /// What the guests are made from. Folders that builds write into must not be
 /// here: cargo looks at the newest file below each, and would start over for ever.
-const SOURCES: [&str; 6] = ["wit", "plugins", "policies", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"];
+const SOURCES: [&str; 7] =
+    ["wit", "plugins", "policies", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"];
 
 fn main() {
     if let Err(error) = build() {
