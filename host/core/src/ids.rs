@@ -4,14 +4,15 @@
 //! never by its title: a reaper that went by names killed `app-10` for `app-1`.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 /// The name of a plugin: `tmux`, `idle-shell`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PluginName(String);
+pub struct PluginName(Arc<str>);
 
 /// Why a text is no plugin name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +27,7 @@ impl PluginName {
         let good = text.len() <= 40
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        if good { Ok(Self(text)) } else { Err(BadName(text)) }
+        if good { Ok(Self(text.into())) } else { Err(BadName(text)) }
     }
 
     /// The name as text.
@@ -44,7 +45,7 @@ impl TryFrom<String> for PluginName {
 
 impl From<PluginName> for String {
     fn from(name: PluginName) -> Self {
-        name.0
+        name.0.as_ref().to_owned()
     }
 }
 
@@ -54,17 +55,41 @@ impl fmt::Display for PluginName {
     }
 }
 
+/// Shown and written as the text that it holds.
+macro_rules! plain_text {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Ok(Self(String::deserialize(deserializer)?.into()))
+            }
+        }
+    };
+}
+
+// Names are shared, not copied: one pass hands the same few to thousands of
+// subjects, items and events.
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes the text as it is.
             pub fn new(text: impl Into<String>) -> Self {
-                Self(text.into())
+                Self(text.into().into())
             }
 
             /// The id as text.
@@ -73,11 +98,7 @@ macro_rules! text_id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
+        plain_text!($name);
     };
 }
 
@@ -97,6 +118,10 @@ text_id! {
 text_id! {
     /// Which start of an instance's server it is.
     Generation
+}
+text_id! {
+    /// Which start of the machine it is: `/proc/sys/kernel/random/boot_id`.
+    BootId
 }
 
 /// Where a session is to be found. Written `backend/instance/key`.
@@ -118,9 +143,10 @@ impl fmt::Display for Address {
 
 /// The short id that people type: hex of a hash over backend, instance, key and
 /// incarnation. A unique prefix of [`Handle::SHORTEST`] or more digits is enough.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Handle(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(Arc<str>);
+
+plain_text!(Handle);
 
 impl Handle {
     /// Digits of a whole handle: 64 bits, so that two of a million sessions
@@ -141,7 +167,7 @@ impl Handle {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        Self(hex(&hash.finalize(), Self::DIGITS))
+        Self(hex(&hash.finalize(), Self::DIGITS).into())
     }
 
     /// All digits.
@@ -157,12 +183,6 @@ impl Handle {
     /// Whether `text` is a prefix of this handle that is long enough to name it.
     pub fn answers_to(&self, text: &str) -> bool {
         text.len() >= Self::SHORTEST && self.0.starts_with(text)
-    }
-}
-
-impl fmt::Display for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
     }
 }
 

@@ -6,7 +6,7 @@
 //! can only be read from one that is. Nor is an answer believed that contradicts
 //! itself, such as one that names two sessions with one key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,11 +76,17 @@ impl Listing {
     /// Why it is not known what the instance holds, where that is so: the
     /// backend says it, or its answer contradicts itself.
     pub fn doubt(&self) -> Option<String> {
-        if let Some(reason) = self.extent.doubt() {
-            return Some(reason.to_owned());
-        }
+        self.extent.doubt().map(str::to_owned).or_else(|| self.contradiction())
+    }
+
+    /// How the answer contradicts itself, where it does.
+    fn contradiction(&self) -> Option<String> {
         if matches!(self.extent, Extent::Absent(_)) && !self.sessions.is_empty() {
             return Some("the backend says that nothing is there and lists sessions all the same".to_owned());
+        }
+        let mut keys = HashSet::with_capacity(self.sessions.len());
+        if self.sessions.iter().all(|session| keys.insert(&session.key)) {
+            return None; // the rule, and cheaper to find out than which are doubled
         }
         let doubled = self.doubled();
         let first = doubled.first()?;
@@ -105,13 +111,16 @@ impl Listing {
         doubled
     }
 
-    /// Why a session that is not listed cannot be taken for absent, where that
-    /// is so. Absence counts only in a complete listing of a known generation:
-    /// without it nobody can say that the server answered which held the session.
-    fn hides_absence(&self) -> Option<String> {
+    /// What this answer is worth. Absence counts only in a complete listing of a
+    /// known generation: without it nobody can say that the server answered
+    /// which held the session.
+    fn answer(&self) -> Answer {
+        let contradiction = self.contradiction();
+        let contradicts = contradiction.is_some();
         let nameless = self.generation.is_none() && !matches!(self.extent, Extent::Absent(_));
         let unknown_start = || "the backend does not say which start of its server answered".to_owned();
-        self.doubt().or_else(|| nameless.then(unknown_start))
+        let doubt = self.extent.doubt().map(str::to_owned).or(contradiction);
+        Answer { doubt: doubt.or_else(|| nameless.then(unknown_start)), contradicts }
     }
 }
 
@@ -162,9 +171,17 @@ impl Observation {
 /// Says of a session that is not listed whether that means anything.
 #[derive(Debug)]
 pub struct Answers<'a> {
-    /// For each instance that answered, why absence from it means nothing.
-    instances: HashMap<(&'a PluginName, &'a Instance), Option<String>>,
+    instances: HashMap<(&'a PluginName, &'a Instance), Answer>,
     faults: &'a [Unknown],
+}
+
+/// What one instance's answer is worth.
+#[derive(Debug)]
+struct Answer {
+    /// Why absence from it means nothing, where that is so.
+    doubt: Option<String>,
+    /// Whether not even what it shows can be believed.
+    contradicts: bool,
 }
 
 impl<'a> Answers<'a> {
@@ -174,8 +191,8 @@ impl<'a> Answers<'a> {
         for listing in &observation.listings {
             instances
                 .entry((&listing.backend, &listing.instance))
-                .and_modify(|doubt| *doubt = Some(REPEATED.to_owned()))
-                .or_insert_with(|| listing.hides_absence());
+                .and_modify(|answer| *answer = Answer { doubt: Some(REPEATED.to_owned()), contradicts: true })
+                .or_insert_with(|| listing.answer());
         }
         Self { instances, faults: &observation.faults }
     }
@@ -183,21 +200,38 @@ impl<'a> Answers<'a> {
     /// Why a session that should be at this address and is not listed cannot be
     /// taken for absent. Nothing when it can.
     pub fn doubt_absence(&self, address: &Address) -> Option<String> {
-        match self.instances.get(&(&address.backend, &address.instance)) {
-            Some(doubt) => doubt.clone(),
-            None => Some(self.silence(address)),
+        self.doubt_instance(&address.backend, &address.instance)
+    }
+
+    /// The same for any session of an instance.
+    pub(crate) fn doubt_instance(&self, backend: &PluginName, instance: &Instance) -> Option<String> {
+        match self.instances.get(&(backend, instance)) {
+            Some(answer) => answer.doubt.clone(),
+            None => Some(self.silence(backend, instance)),
         }
     }
 
-    fn silence(&self, address: &Address) -> String {
+    /// Whether the listing, or another of the same instance, contradicts it, so
+    /// that nothing of it can be believed.
+    pub(crate) fn contradicts(&self, listing: &Listing) -> bool {
+        self.instances.get(&(&listing.backend, &listing.instance)).is_none_or(|answer| answer.contradicts)
+    }
+
+    /// Whether some fault concerns the instance.
+    pub(crate) fn concerned(&self, backend: &PluginName, instance: &Instance) -> bool {
+        self.fault(backend, instance).is_some()
+    }
+
+    fn silence(&self, backend: &PluginName, instance: &Instance) -> String {
+        let fault = self.fault(backend, instance);
+        fault.map_or_else(|| "its instance gave no answer".to_owned(), |fault| fault.reason.clone())
+    }
+
+    fn fault(&self, backend: &PluginName, instance: &Instance) -> Option<&'a Unknown> {
         let concerns = |fault: &&Unknown| {
-            fault.backend == address.backend
-                && fault.instance.as_ref().is_none_or(|instance| *instance == address.instance)
+            fault.backend == *backend && fault.instance.as_ref().is_none_or(|other| other == instance)
         };
-        match self.faults.iter().find(concerns) {
-            Some(fault) => fault.reason.clone(),
-            None => "its instance gave no answer".to_owned(),
-        }
+        self.faults.iter().find(concerns)
     }
 }
 

@@ -128,6 +128,9 @@ pub struct Held {
     pub backend: PluginName,
     /// Why.
     pub reason: String,
+    /// The plan to approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanId>,
 }
 
 /// Which refusals an operator lifts. There is no way to lift any other.
@@ -204,6 +207,30 @@ impl Plan {
         plan.sealed()
     }
 
+    /// The plan of a sweep, of which every part is settled.
+    pub(crate) fn swept(
+        items: Vec<Item>,
+        kept: Vec<Kept>,
+        held: Vec<Held>,
+        unknown: Vec<Unknown>,
+        now: Timestamp,
+        lifetime: Span,
+    ) -> Self {
+        Self { items, kept, held, unknown, ..Self::empty(now, lifetime) }.sealed()
+    }
+
+    /// A plan of nothing but these.
+    pub(crate) fn of_items(items: Vec<Item>, made: Timestamp, expires: Timestamp) -> Self {
+        Self { items, expires, ..Self::empty(made, Span::ZERO) }.sealed()
+    }
+
+    /// The plan without what is of a held backend, which it names instead.
+    pub(crate) fn holding(mut self, held: Vec<Held>) -> Self {
+        self.items.retain(|item| !held.iter().any(|held| held.backend == item.address.backend));
+        self.held.extend(held);
+        self.sealed()
+    }
+
     fn empty(now: Timestamp, lifetime: Span) -> Self {
         Self {
             id: PlanId::default(),
@@ -226,7 +253,7 @@ impl Plan {
 }
 
 impl Item {
-    fn of(judged: &Judged, cause: Cause, lifts: Lifts) -> Self {
+    pub(crate) fn of(judged: &Judged, cause: Cause, lifts: Lifts) -> Self {
         let subject = &judged.subject;
         Self {
             handle: subject.handle.clone(),
@@ -245,7 +272,7 @@ impl Item {
 }
 
 impl Kept {
-    fn of(judged: &Judged, reason: String) -> Self {
+    pub(crate) fn of(judged: &Judged, reason: String) -> Self {
         let orphan = |reason: &Reason| !reason.shadow && reason.vote == Decision::Orphan;
         Self {
             handle: judged.subject.handle.clone(),

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Address, Generation, Handle, Instance, Key, PluginName};
 use crate::listing::{Answers, Listing, Observation};
+use crate::record::Record;
 use crate::session::{Fact, Session};
+use crate::state::State;
 use crate::time::{Span, Timestamp};
 
 /// The note that a session was voted an orphan before.
@@ -73,8 +75,15 @@ pub struct Subject {
 /// it would end. The first is shown, as protected; [`Observation::unknown`]
 /// reports the backend.
 pub fn survey(observation: &Observation) -> Vec<Subject> {
-    let rows = rows(observation);
-    let family = Family::of(&rows, Answers::of(observation));
+    survey_with(observation, None)
+}
+
+/// The same, with what is remembered of earlier passes. The state is the one
+/// that this observation was reconciled into.
+pub fn survey_with(observation: &Observation, state: Option<&State>) -> Vec<Subject> {
+    let answers = Answers::of(observation);
+    let rows = rows(observation, &answers, state);
+    let family = Family::of(&rows, answers);
     rows.iter().map(|row| subject(row, &family, observation.at)).collect()
 }
 
@@ -89,6 +98,8 @@ struct Row<'a> {
     listing: &'a Listing,
     session: &'a Session,
     doubled: bool,
+    /// What is remembered of it.
+    record: Option<&'a Record>,
 }
 
 impl<'a> Row<'a> {
@@ -98,13 +109,21 @@ impl<'a> Row<'a> {
 }
 
 /// One row for each place, the first that claims it.
-fn rows(observation: &Observation) -> Vec<Row<'_>> {
+fn rows<'a>(observation: &'a Observation, answers: &Answers<'_>, state: Option<&'a State>) -> Vec<Row<'a>> {
     let count = observation.listings.iter().map(|listing| listing.seen().len()).sum();
     let mut rows: Vec<Row<'_>> = Vec::with_capacity(count);
-    let mut claimed = HashMap::with_capacity(count);
+    let mut claimed = HashMap::new();
     for listing in &observation.listings {
+        let known = state.map(|state| state.instance(&listing.backend, &listing.instance));
+        let contested = answers.contradicts(listing);
         for session in listing.seen() {
-            let row = Row { listing, session, doubled: false };
+            let record = known.as_ref().and_then(|known| known.record(&session.key));
+            let record = record.filter(|record| record.session.incarnation == session.incarnation);
+            let row = Row { listing, session, doubled: false, record };
+            if !contested {
+                rows.push(row); // nobody else claims its place
+                continue;
+            }
             match claimed.entry(row.place()) {
                 Entry::Vacant(free) => {
                     free.insert(rows.len());
@@ -119,28 +138,47 @@ fn rows(observation: &Observation) -> Vec<Row<'_>> {
 
 /// Who made whom.
 struct Family<'a> {
-    /// For each listed session, how many others name it as their parent.
-    children: HashMap<Place<'a>, u32>,
+    /// Of each session that some listed one names as its parent.
+    parents: HashMap<Place<'a>, Parent>,
     answers: Answers<'a>,
+}
+
+#[derive(Default)]
+struct Parent {
+    listed: bool,
+    /// How many others name it.
+    children: u32,
 }
 
 impl<'a> Family<'a> {
     fn of(rows: &[Row<'a>], answers: Answers<'a>) -> Self {
-        let mut children: HashMap<_, _> = rows.iter().map(|row| (row.place(), 0)).collect();
+        let mut parents: HashMap<Place<'a>, Parent> = HashMap::new();
         for row in rows {
-            let parent = row.session.parent.as_ref().map(place);
+            let Some(parent) = row.session.parent.as_ref().map(place) else { continue };
+            let entry = parents.entry(parent).or_default();
             // One that names itself would keep itself alive for ever.
-            let parent = parent.filter(|parent| *parent != row.place());
-            if let Some(count) = parent.and_then(|parent| children.get_mut(&parent)) {
-                *count += 1;
+            entry.children += u32::from(parent != row.place());
+        }
+        if !parents.is_empty() {
+            for row in rows {
+                if let Some(parent) = parents.get_mut(&row.place()) {
+                    parent.listed = true;
+                }
             }
         }
-        Self { children, answers }
+        Self { parents, answers }
+    }
+
+    fn children_of(&self, row: &Row<'a>) -> u32 {
+        if self.parents.is_empty() {
+            return 0;
+        }
+        self.parents.get(&row.place()).map_or(0, |parent| parent.children)
     }
 
     fn parent_of(&self, session: &Session) -> ParentState {
         let Some(parent) = &session.parent else { return ParentState::None };
-        if self.children.contains_key(&place(parent)) {
+        if self.parents.get(&place(parent)).is_some_and(|parent| parent.listed) {
             ParentState::Alive
         } else if self.answers.doubt_absence(parent).is_none() {
             ParentState::Gone
@@ -150,28 +188,34 @@ impl<'a> Family<'a> {
     }
 }
 
-fn subject(row: &Row<'_>, family: &Family<'_>, at: Timestamp) -> Subject {
-    let Row { listing, session, doubled } = row;
+fn subject<'a>(row: &Row<'a>, family: &Family<'a>, at: Timestamp) -> Subject {
+    let Row { listing, session, doubled, record: remembered } = row;
     let address = Address {
         backend: listing.backend.clone(),
         instance: listing.instance.clone(),
         key: session.key.clone(),
     };
+    let handle = remembered.map(|record| record.handle.clone());
     let mut session = Session::clone(session);
     if *doubled && session.protected.is_none() {
         session.protected = Some("its backend lists the key more than once".to_owned());
     }
+    // The record knows better than the session what the clock did since.
+    let created = remembered.map_or(session.created, Record::created);
+    let last_active = remembered.map_or(session.last_active, Record::last_active);
+    let seen_for = remembered.map_or(Span::ZERO, |record| at.since(record.first_seen));
     Subject {
-        handle: Handle::of(&address, &session.incarnation),
+        handle: handle.unwrap_or_else(|| Handle::of(&address, &session.incarnation)),
         label: listing.label.clone(),
         generation: listing.generation.clone(),
-        age: session.created.map(|created| at.since(created)),
-        idle: session.last_active.map(|active| at.since(active)),
-        seen_for: Span::ZERO,
-        seen_times: 1,
-        mark: None,
+        // A clock that was set back makes it look younger than it is known to be.
+        age: created.map(|created| at.since(created).max(seen_for)),
+        idle: last_active.map(|active| at.since(active)),
+        seen_for,
+        seen_times: remembered.map_or(1, |record| record.seen_times),
+        mark: remembered.and_then(|record| record.tally).map(|tally| tally.mark(at)),
         parent: family.parent_of(&session),
-        live_children: family.children.get(&row.place()).copied().unwrap_or(0),
+        live_children: family.children_of(row),
         facts: Vec::new(),
         address,
         session,

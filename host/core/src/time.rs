@@ -35,6 +35,52 @@ impl Timestamp {
     pub const fn plus(self, span: Span) -> Self {
         Self(self.0.saturating_add(span.0))
     }
+
+    /// The moment so much earlier, not before 1970.
+    pub const fn minus(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+
+    /// The same moment by a clock that was moved so far.
+    pub const fn moved(self, by: Shift) -> Self {
+        Self(self.0.saturating_add_signed(by.0))
+    }
+}
+
+/// How far a clock was set forward, or back where negative, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shift(i64);
+
+impl Shift {
+    /// What lies between the time that passed by the clock, from `from` to
+    /// `to`, and the time that really passed.
+    pub fn between(from: Timestamp, to: Timestamp, passed: Span) -> Self {
+        let shown = i128::from(to.0) - i128::from(from.0);
+        let shift = shown - i128::from(passed.0);
+        Self(i64::try_from(shift).unwrap_or(if shift < 0 { i64::MIN } else { i64::MAX }))
+    }
+
+    /// Its length, whichever way it goes.
+    pub const fn span(self) -> Span {
+        Span(self.0.unsigned_abs())
+    }
+
+    /// Whether the clock was set forward.
+    pub const fn is_forward(self) -> bool {
+        self.0 > 0
+    }
+
+    /// Nothing where the clock was set back: a session that looks new and busy
+    /// by mistake is not ended by mistake.
+    pub const fn forward(self) -> Self {
+        if self.0 > 0 { self } else { Self(0) }
+    }
+
+    /// Both, one after the other.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -283,6 +329,21 @@ mod tests {
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp::from_millis(1_785_576_600_999).to_string(), "2026-08-01T09:30:00Z");
         assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), format!("{} ms after 1970", u64::MAX));
+    }
+
+    #[test]
+    fn a_shift_is_what_the_clock_moved_beyond_the_time_that_passed() {
+        let at = Timestamp::from_millis;
+        let cases =
+            [(1000, 31_000, 30_000, 0), (1000, 90_000, 30_000, 59_000), (90_000, 1000, 30_000, -119_000)];
+        for (from, to, passed, shift) in cases {
+            let by = Shift::between(at(from), at(to), Span::from_millis(passed));
+            assert_eq!(by, Shift(shift), "{from} {to}");
+            assert_eq!(at(from).plus(Span::from_millis(passed)).moved(by), at(to));
+            assert_eq!(by.forward(), Shift(shift.max(0)));
+        }
+        let all = Shift::between(at(0), at(u64::MAX), Span::ZERO);
+        assert_eq!((all, all.and(all)), (Shift(i64::MAX), Shift(i64::MAX)));
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn negation(plain: &str, meant: &str) -> Result<(), Problem> {
 }
 
 fn near_field(name: &str, rest: &str, meant: &str) -> Result<(), Problem> {
-    match FIELDS.iter().find(|(field, _)| near(name, field)) {
+    match FIELDS.iter().find(|(field, _)| near(name, field, slips_in(field))) {
         Some((field, _)) => problem(
             format!("there is no field `{}`", clean::line(name)),
             format!("did you mean `{field}:{}`? {meant}", value(&clean::line(rest))),
@@ -67,7 +67,7 @@ fn lone_word(word: &str, meant: &str) -> Result<(), Problem> {
         let help = format!("did you mean `{field}:{word}`? {meant}");
         return problem(format!("`{word}` is a value of `{field}:` and might be a title"), help);
     }
-    match WORDS.iter().find(|known| near(word, known)) {
+    match WORDS.iter().find(|known| near(word, known, 2)) {
         Some(known) => problem(
             format!("there is no word `{}`", clean::line(word)),
             format!("did you mean `{known}`? {meant}"),
@@ -76,13 +76,20 @@ fn lone_word(word: &str, meant: &str) -> Result<(), Problem> {
     }
 }
 
+/// How many letters of a field's name may be wrong for it to be meant all the
+/// same. Of a short one hardly any: `k8s:*` and `ci:*` are globs, and no slips
+/// for `key:` and `cwd:`.
+fn slips_in(field: &str) -> usize {
+    if field.len() <= 4 { 1 } else { 2 }
+}
+
 /// Whether the text is hardly another word than `known`: the same first letter
-/// and at most two letters wrong, left out, added or changed round. What holds
-/// `*` or `?` was meant as a glob.
-fn near(text: &str, known: &str) -> bool {
+/// and at most so many letters wrong, left out, added or changed round. What
+/// holds `*` or `?` was meant as a glob.
+fn near(text: &str, known: &str, most: usize) -> bool {
     let lower = text.to_lowercase();
     let first_is_same = lower.chars().next() == known.chars().next();
-    !text.contains(['*', '?']) && first_is_same && distance_within(&lower, known, 2)
+    !text.contains(['*', '?']) && first_is_same && distance_within(&lower, known, most)
 }
 
 /// Whether at most `most` edits lead from `a` to `b`, where two letters changed
@@ -124,6 +131,8 @@ mod tests {
             ("Title:x", "there is no field `Title`", "did you mean `title:x`?"),
             ("kye:$3", "there is no field `kye`", "did you mean `key:$3`?"),
             ("titel:\"a b\"", "there is no field `titel`", "did you mean `title:\"a b\"`?"),
+            ("knd:cron", "there is no field `knd`", "did you mean `kind:cron`?"),
+            ("cdw:/home", "there is no field `cdw`", "did you mean `cwd:/home`?"),
             ("lable:team=x", "there is no field `lable`", "did you mean `label:team=x`?"),
             ("kind=cron", "`kind` is followed by `=`", "did you mean `kind:cron`?"),
             ("orphan", "there is no word `orphan`", "did you mean `orphaned`?"),
@@ -149,6 +158,10 @@ mod tests {
             "cron:*",
             "agent:main:*",
             "hook:abc",
+            "ci:*",
+            "ci:build",
+            "k8s:*",
+            "kids:x",
             "a=b",
             "orphan*",
             "ti*:x",
