@@ -1,0 +1,103 @@
+//! Mistakes in what the operator writes. Each says what is wrong, where, and what
+//! would be right; none is passed over.
+
+use crate::support::{World, run};
+
+#[test]
+fn unknown_keys_and_bad_values_are_named_with_their_line() {
+    let world = World::bare();
+    let session = world.server("main").sleeper("work");
+    let cases: [(&str, &str, &[&str]); 15] = [
+        ("[gaurd]\n", "line 1", &["gaurd", "guard", "policies"]),
+        (
+            "[guard]\n\nstart_grase = \"0s\"\n",
+            "line 3",
+            &["start_grase", "start_grace", "active_within", "protect"],
+        ),
+        ("[guard]\nstart_grace = \"soon\"\n", "line 2", &["guard.start_grace", "soon", "30m"]),
+        ("[guard]\nstart_grace = 30\n", "line 2", &["guard.start_grace", "length of time", "30"]),
+        ("[guard]\nprotect = [\"a\",\n\"titel:x\"]\n", "line 3", &["titel:x", "title:"]),
+        ("[guard]\nprotect = [\"orphaned\"]\n", "line 2", &["orphaned"]),
+        ("[guard]\nprotect = \"a\"\n", "line 2", &["guard.protect", "list"]),
+        ("[plan]\nlifetime = \"-1m\"\n", "line 2", &["plan.lifetime", "-1m"]),
+        ("[policies.idle-shel]\n", "line 1", &["idle-shel", "idle-shell", "dead-panes"]),
+        ("[policies.idle-shell]\nmode = \"on\"\n", "line 2", &["on", "active", "shadow", "off"]),
+        ("[policies.idle-shell]\nafetr = \"1h\"\n", "line 2", &["afetr", "after"]),
+        ("[policies.idle-shell]\nafter = 3\n", "line 2", &["after", "length of time"]),
+        ("[policies.idle-shell]\nlimits = { memroy = 1 }\n", "line 2", &["memroy", "valid are"]),
+        ("[backends.tmux]\nsocket = [\"/x\"]\n", "line 2", &["socket", "sockets"]),
+        ("[guard\n", "line 1", &["reap.toml"]),
+    ];
+    for (text, line, words) in cases {
+        world.configure_only(text);
+        let place = format!("{}, {line}:", world.config_file().display());
+        for command in [&["ls"][..], &["kill", "--yes", "--force", "work"]] {
+            world.reap(command).exits(1).says(&[&place]).says(words);
+        }
+    }
+    assert!(session.lives());
+    // What needs no plugins still works.
+    world.reap(&["--help"]).exits(0);
+    world.reap(&["completions", "bash"]).exits(0);
+}
+
+#[test]
+fn a_configuration_that_is_named_must_be_there() {
+    let world = World::new();
+    world.reap(&["ls", "--config", "nowhere.toml"]).exits(1).says(&["nowhere.toml"]);
+    run(world.reap_command(&["ls"]).env("REAP_CONFIG", "/nowhere/reap.toml"))
+        .exits(1)
+        .says(&["/nowhere/reap.toml"]);
+    let other = world.write("other.toml", "[guard]\nbad = 1\n").to_string_lossy().into_owned();
+    world.reap(&["ls", "--config", &other]).exits(1).says(&[&other, "bad"]);
+    run(world.reap_command(&["ls"]).env("REAP_CONFIG", &other)).exits(1).says(&[&other]);
+    let good = world.write("good.toml", "").to_string_lossy().into_owned();
+    run(world.reap_command(&["ls", "--config", &good]).env("REAP_CONFIG", &other)).exits(0);
+}
+
+#[test]
+fn a_slip_in_a_selector_selects_nothing() {
+    let world = World::with("[policies.idle-shell]\nafter = \"0s\"\n");
+    let session = world.server("main").shell("work");
+    let cases: [(&[&str], &[&str]); 9] = [
+        (&["bakend:tmux"], &["bakend:tmux", "backend:"]),
+        (&["titel:work"], &["title:"]),
+        (&["orphand"], &["orphaned"]),
+        (&["activity:idel"], &["idle", "running", "stopped", "unknown"]),
+        (&["kind:corn"], &["cron", "subagent"]),
+        (&["older:soon"], &["soon", "30m"]),
+        (&["attached:maybe"], &["yes", "no"]),
+        (&[""], &[]),
+        (&["title:\"work"], &["work"]),
+    ];
+    for (selector, words) in cases {
+        for command in [&["ls"][..], &["cleanup", "--yes"]] {
+            world.reap(&[command, selector].concat()).exits(2).says(words);
+        }
+    }
+    assert!(session.lives());
+    let shown = world.reap(&["ls", "backend:tmux", "titel:x"]).exits(2);
+    let lines: Vec<&str> = shown.stderr.lines().collect();
+    let place = lines.iter().position(|line| line.trim_start().starts_with('^')).expect("a caret line");
+    let column = lines[place].find('^').expect("it has one");
+    assert!(lines[place - 1][column..].starts_with("titel:x"), "the caret points elsewhere\n{shown}");
+}
+
+#[test]
+fn everything_works_without_a_configuration() {
+    let world = World::bare();
+    let session = world.server("main").sleeper("work");
+    world.reap(&["ls", "--json"]).exits(0).json().find("/key", &session.id);
+    let plan = world.reap(&["cleanup", "--dry-run", "--json"]).exits(0).json();
+    assert!(plan.at("/items").list().is_empty());
+    assert_eq!(plan.at("/kept").each("/title"), ["work"]);
+}
+
+#[test]
+fn a_backend_can_be_switched_off() {
+    let world = World::with("[backends.tmux]\nenabled = false\n");
+    let session = world.server("main").sleeper("work");
+    assert!(world.reap(&["ls", "--json"]).exits(0).json().list().is_empty());
+    world.reap(&["kill", "--yes", "work"]).exits(3);
+    assert!(session.lives());
+}

@@ -1,0 +1,320 @@
+//! What the documentation says is what the program does: every example runs, every
+//! field and key in a table exists, and none is missing there.
+
+mod markdown;
+mod transcript;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use reap::core::ids::{Instance, PluginName};
+use reap::core::listing::Unknown;
+use reap::core::outcome::Survivor;
+use reap::core::plan::{Held, PlanId};
+use reap::core::session::ProcessId;
+use reap::core::subject::Mark;
+use reap::core::time::Timestamp;
+use reap::runtime::Limits;
+use serde_json::Value;
+
+use crate::support::{Json, Ran, World};
+use markdown::{PAGES, anchor, page, root, words};
+
+#[test]
+fn every_configuration_is_accepted() {
+    let world = World::bare();
+    fs::create_dir(world.path("plugins")).expect("the folder that the examples name");
+    for page in PAGES {
+        for block in page.blocks("toml") {
+            assert_eq!(accepts(&world, &block).code, 0, "{}:\n{block}", page.name);
+        }
+    }
+}
+
+fn accepts(world: &World, configuration: &str) -> Ran {
+    let file = world.write("example.toml", configuration);
+    world.reap(&["--config", &file.to_string_lossy(), "plugin", "list"])
+}
+
+#[test]
+fn every_selector_is_understood() {
+    let world = World::bare();
+    let mut selectors: Vec<String> =
+        page("docs/guide.md").table("Selectors").names().iter().map(ToString::to_string).collect();
+    let blocks = PAGES.iter().flat_map(|page| page.blocks("selector"));
+    selectors.extend(blocks.flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>()));
+    assert!(selectors.len() > 20);
+    for selector in selectors {
+        world.reap(&["ls", &selector]).exits(0);
+    }
+}
+
+/// Asking for the help of a command line fails where a command or a flag of it is
+/// unknown.
+#[test]
+fn every_command_line_exists() {
+    let world = World::bare();
+    let mut count = 0;
+    for page in PAGES {
+        let consoles = page.blocks("console");
+        let typed =
+            consoles.iter().flat_map(|block| block.lines()).filter_map(|line| line.strip_prefix("$ "));
+        let tables = page.blocks("crontab");
+        let timed = tables
+            .iter()
+            .flat_map(|block| block.lines())
+            .filter_map(|line| Some(&line[line.find("reap ")?..]));
+        for line in typed.chain(timed).chain(page.codes()) {
+            let from_clone = line.strip_prefix("cargo run --release -- ");
+            let Some(rest) = from_clone.or_else(|| line.strip_prefix("reap ")) else { continue };
+            let words: Vec<String> = words(rest).into_iter().map(filled_in).collect();
+            world.reap(&words.iter().map(String::as_str).chain(["--help"]).collect::<Vec<_>>()).exits(0);
+            count += 1;
+        }
+    }
+    assert!(count > 40, "only {count} command lines were found");
+}
+
+/// `SESSION...` stands for something that a person would write.
+fn filled_in(word: String) -> String {
+    let letters = word.trim_end_matches('.');
+    if letters.is_empty() || !letters.chars().all(|c| c.is_ascii_uppercase()) {
+        return word;
+    }
+    if letters == "SHELL" { "bash" } else { "something" }.to_owned()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for page in PAGES {
+        for (path, to) in page.links() {
+            let file = root().join(&path);
+            assert!(file.exists(), "{}: there is no {path}", page.name);
+            let there = || PAGES.iter().find(|other| same(&root().join(other.name), &file));
+            let known = to.is_empty()
+                || there().is_some_and(|page| page.headings().iter().any(|heading| anchor(heading) == to));
+            assert!(known, "{}: {path} has no heading for #{to}", page.name);
+        }
+    }
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    fs::canonicalize(one).ok().zip(fs::canonicalize(other).ok()).is_some_and(|(one, other)| one == other)
+}
+
+/// One policy that fails and does not count, and one that counts.
+const ALL_REASONS: &str = "[policies.idle-shell]\nafter = \"0s\"\n\
+    [policies.dead-panes]\nmode = \"shadow\"\nlimits = { memory_bytes = 1 }\n";
+
+#[test]
+fn the_fields_of_the_json_are_those_of_the_tables() {
+    let mut documented = BTreeMap::new();
+    for table in page("docs/json.md").tables() {
+        assert_eq!(table.head, ["field", "type", "meaning"]);
+        let names: Vec<String> = table.names().iter().map(ToString::to_string).collect();
+        documented.insert(table.heading, BTreeSet::from_iter(names));
+    }
+    assert_eq!(documented, real_fields());
+}
+
+type Fields = BTreeMap<String, BTreeSet<String>>;
+
+fn real_fields() -> Fields {
+    let world = World::with(ALL_REASONS);
+    let server = world.server("main");
+    let (made, busy) = (server.shell("made"), server.sleeper("busy"));
+    server.tmux(&["set-option", "-t", &made.id, "@reap-owner", &busy.address()]);
+    let session = world.reap(&["ls", "--json", "made"]).exits(0).json().at("/0");
+    let shown = world.reap(&["show", "--json", "made"]).exits(0).json();
+    let plan = world.reap(&["cleanup", "--dry-run", "--json"]).exits(0).json();
+    let done = world.reap(&["kill", "--yes", "--json", "busy"]).exits(0).json();
+
+    let mut all = Fields::new();
+    let mut add = |name: &str, json: &Json, known: &[&str]| {
+        let fields = json.fields().into_iter().filter(|field| !known.contains(field)).map(str::to_owned);
+        all.insert(name.to_owned(), fields.collect());
+    };
+    add("Session", &session, &[]);
+    add("Address", &session.at("/parent"), &[]);
+    add("Process", &session.at("/processes/0"), &[]);
+    add("Verdict", &session.at("/verdict"), &[]);
+    add("Reason", &session.at("/verdict/reasons").find("/policy", "dead-panes"), &[]);
+    add("Details", &shown, &session.fields());
+    add("Fact", &shown.at("/extra/0"), &[]);
+    add("Vote", &shown.at("/votes/0"), &[]);
+    add("Plan", &plan, &[]);
+    add("Item", &plan.at("/items/0"), &[]);
+    add("Lifts", &plan.at("/items/0/lifts"), &[]);
+    add("Kept", &plan.at("/kept/0"), &[]);
+    add("Outcome", &done.at("/items/0"), &plan.at("/items/0").fields());
+    for (name, json) in rare() {
+        add(name, &Json::new(json.expect("JSON")), &[]);
+    }
+    all
+}
+
+/// What a run on a healthy machine does not give.
+fn rare() -> [(&'static str, serde_json::Result<Value>); 4] {
+    let backend = PluginName::new("tmux").expect("a name");
+    let reason = String::new();
+    let instance = Some(Instance::new("/s"));
+    let mark = Mark { since: Timestamp::from_millis(1), times: 1 };
+    let process = ProcessId { pid: 1, started: 1 };
+    let held = Held { backend: backend.clone(), reason: reason.clone(), plan: Some(PlanId::default()) };
+    [
+        ("Mark", serde_json::to_value(mark)),
+        ("Held", serde_json::to_value(held)),
+        ("Unknown", serde_json::to_value(Unknown { backend, instance, reason: reason.clone() })),
+        ("Survivor", serde_json::to_value(Survivor { process, reason })),
+    ]
+}
+
+#[test]
+fn the_facts_of_tmux_are_those_of_the_table() {
+    let world = World::new();
+    let server = world.server("main");
+    let session = server.shell("work");
+    server.tmux(&["new-session", "-d", "-t", "work"]);
+    server.tmux(&["set-option", "-t", &session.id, "@reap-owner", "me"]);
+    let real = world.reap(&["show", "--json", "work"]).exits(0).json().at("/extra").each("/name");
+    let mut real: BTreeSet<String> = real.into_iter().collect();
+    // Only of a server in a container.
+    real.insert("processes-visible".to_owned());
+    let table = page("docs/guide.md").table("What Reap knows of a session");
+    let names =
+        table.rows.iter().flat_map(|row| row[0].split(", ")).map(|name| name.trim_matches('`').to_owned());
+    assert_eq!(names.collect::<BTreeSet<_>>(), real);
+}
+
+/// What the program calls valid when it meets a key that is none.
+fn valid(world: &World, table: &str) -> BTreeSet<String> {
+    let ran = accepts(world, &format!("{table}\nno_such_key = 1\n")).exits(1);
+    let (_, names) = ran.stderr.split_once("valid ").unwrap_or_else(|| panic!("nothing is valid\n{ran}"));
+    names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The keys in the tables under these headings.
+fn keys(headings: &[&str]) -> BTreeSet<String> {
+    let tables =
+        headings.iter().map(|heading| page("docs/configuration.md").table(&format!("`[{heading}]`")));
+    tables.flat_map(|table| table.names().into_iter().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn the_keys_of_the_configuration_are_those_of_the_tables() {
+    let world = World::bare();
+    for table in ["guard", "plan", "plugins"] {
+        assert_eq!(keys(&[table]), valid(&world, &format!("[{table}]")), "{table}");
+    }
+    for (kind, name) in [("backends", "tmux"), ("policies", "dead-panes"), ("policies", "idle-shell")] {
+        let (any, table) = (format!("{kind}.NAME"), format!("{kind}.{name}"));
+        assert_eq!(keys(&[&any, &table]), valid(&world, &format!("[{table}]")), "{table}");
+        let limits =
+            page("docs/configuration.md").table("`[backends.NAME.limits]` and `[policies.NAME.limits]`");
+        let limits: BTreeSet<String> = limits.names().iter().map(ToString::to_string).collect();
+        assert_eq!(limits, valid(&world, &format!("[{table}.limits]")), "{table}");
+    }
+    let headings = page("docs/configuration.md").headings();
+    let named: BTreeSet<String> = headings
+        .iter()
+        .filter_map(|heading| heading.strip_prefix("`[")?.split(['.', ']']).next())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(named, valid(&world, ""));
+    let bundled = world.reap(&["plugin", "list"]).exits(0).stdout;
+    for plugin in bundled.lines().skip(1).filter_map(|line| line.split_whitespace().next()) {
+        assert!(headings.iter().any(|heading| heading.contains(&format!(".{plugin}]"))), "{plugin}");
+    }
+}
+
+#[test]
+fn the_documented_defaults_are_the_defaults() {
+    let page = page("docs/configuration.md");
+    let block = &page.blocks("toml")[0];
+    let whole: toml::Table = block.parse().expect("TOML");
+    let mut tables = toml::Table::new();
+    for table in page.tables().into_iter().filter(|table| table.head[..2] == ["key", "default"]) {
+        let name = table.heading.trim_matches(['`', '[', ']']);
+        for row in table.rows.iter().filter(|row| row[1].starts_with('`')) {
+            let (key, value) = (row[0].trim_matches('`'), row[1].trim_matches('`'));
+            for name in filled(name, &whole) {
+                let said = format!("[{name}]\n{key} = {value}\n").parse().expect("TOML");
+                merge(&mut tables, said);
+            }
+        }
+    }
+    assert_eq!(whole, tables, "the tables and the whole file differ");
+
+    let (said, none) = (reap::Config::parse(block, Path::new("x")), reap::Config::default());
+    let said = said.expect("good");
+    assert_eq!((said.guard, said.lifetime, said.folders), (none.guard, none.lifetime, none.folders));
+    let world = World::bare();
+    let file = world.write("whole.toml", block).to_string_lossy().into_owned();
+    for plugin in ["tmux", "dead-panes", "idle-shell"] {
+        let inspect = |more: &[&str]| {
+            let shown = world.reap(&[&["plugin", "inspect", plugin], more].concat()).exits(0).stdout;
+            shown.split_once("\nCounters").expect("its counters").0.to_owned()
+        };
+        assert_eq!(inspect(&["--config", &file]), inspect(&[]), "{plugin}");
+    }
+}
+
+/// `backends.NAME` stands for each of the backends.
+fn filled(name: &str, whole: &toml::Table) -> Vec<String> {
+    let Some(kind) = name.strip_suffix(".NAME") else { return vec![name.to_owned()] };
+    let names = whole[kind].as_table().expect("a table of plugins").keys();
+    names.map(|name| format!("{kind}.{name}")).collect()
+}
+
+fn merge(into: &mut toml::Table, from: toml::Table) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(toml::Value::Table(known)), toml::Value::Table(more)) => merge(known, more),
+            (_, value) => drop(into.insert(key, value)),
+        }
+    }
+}
+
+#[test]
+fn the_documented_limits_are_the_defaults() {
+    let table = page("docs/configuration.md").table("`[backends.NAME.limits]` and `[policies.NAME.limits]`");
+    let documented: Vec<Vec<&str>> =
+        table.rows.iter().map(|row| row[..3].iter().map(|cell| cell.trim_matches('`')).collect()).collect();
+    let (backend, policy) = (Limits::for_backend().table(), Limits::for_policy().table());
+    let real = backend
+        .iter()
+        .zip(&policy)
+        .map(|(backend, policy)| vec![backend.0.to_owned(), backend.1.to_string(), policy.1.to_string()]);
+    assert_eq!(documented, real.collect::<Vec<_>>());
+}
+
+/// Each message in the guide is one of the program: its parts stand in the sources.
+#[test]
+fn the_messages_of_the_guide_are_in_the_program() {
+    let mut sources = String::new();
+    for folder in ["host/core/src", "host/runtime/src", "host/reap/src", "plugins/tmux/src"] {
+        read_all(&root().join(folder), &mut sources);
+    }
+    let table = page("docs/guide.md").table("When something is wrong");
+    for message in table.rows.iter().flat_map(|row| row[0].split('`').skip(1).step_by(2)) {
+        for part in message.split("...").flat_map(|part| part.split(": ")).map(str::trim) {
+            assert!(sources.contains(part), "nothing says {part:?}, which is in {message:?}");
+        }
+    }
+}
+
+/// The sources as one text, with texts that go over several lines joined.
+fn read_all(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            read_all(&path, into);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).expect("a source");
+            let mut pieces = text.split("\\\n");
+            into.push_str(pieces.next().unwrap_or_default());
+            pieces.for_each(|piece| into.push_str(piece.trim_start()));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The built program, run against real tmux servers, from the outside: what it
+//! prints, what it exits with, and above all what lives and what does not
+//! afterwards.
+//!
+//! One module a topic. Each test has a world of its own (see `support`), so that
+//! they run side by side and never see a server of the user.
+
+mod applying;
+mod configuration;
+mod documentation;
+mod dry_run;
+mod ending;
+mod hostile;
+mod inside;
+mod names;
+mod output;
+mod plugins;
+mod policies;
+mod protection;
+mod shared_windows;
+mod sockets;
+mod support;

@@ -1,0 +1,277 @@
+//! What is behind a socket, or is not. Unknown is never gone: what cannot be
+//! looked at is said, and changes nothing for the rest.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::support::{Ran, World, holds, run};
+
+#[test]
+fn a_stale_socket_is_no_fault() {
+    let world = World::new();
+    let (stays, ended, killed) = (world.server("stays"), world.server("ended"), world.server("killed"));
+    stays.sleeper("work");
+    ended.sleeper("work");
+    killed.sleeper("work");
+    ended.end();
+    killed.process().signal(Signal::KILL);
+    holds("the end of the server", || killed.try_tmux(&["list-sessions"]).code != 0);
+    // And one that no tmux ever used.
+    drop(UnixListener::bind(world.sockets().join("abandoned")).expect("a socket"));
+
+    let ran = world.reap(&["ls", "--json"]).exits(0);
+    assert_eq!(ran.json().each("/instance"), [stays.instance()]);
+    assert_eq!(ran.stderr, "");
+    let all = world.reap(&["ls", "--all"]).exits(0);
+    for name in ["ended", "killed", "abandoned"] {
+        assert!(all.stdout.contains(&format!("/{name}: nothing there")), "{all}");
+    }
+}
+
+#[test]
+fn three_servers_are_looked_at_together() {
+    let world = World::new();
+    let (one, two, dead) = (world.server("one"), world.server("two"), world.server("dead"));
+    let keys = [one.sleeper("a"), one.sleeper("b"), two.sleeper("a")];
+    dead.sleeper("a");
+    dead.end();
+    let listed = world.reap(&["ls", "--json"]).exits(0).json();
+    assert_eq!(listed.each("/instance"), [one.instance(), one.instance(), two.instance()]);
+    let handles = listed.each("/handle");
+    assert!(handles.windows(2).all(|pair| pair[0] != pair[1]), "{listed}");
+    world.reap(&["ls", "instance:*/two", "--json"]).exits(0).json().find("/key", &keys[2].id);
+    world.reap(&["kill", "--yes", "b", &keys[2].address()]).exits(0);
+    assert_eq!((one.ids().len(), two.ids().len()), (1, 0));
+}
+
+/// A socket behind which something listens and never says a word.
+struct Mute {
+    _listener: UnixListener,
+    path: String,
+}
+
+impl Mute {
+    fn in_world(world: &World) -> Self {
+        let path = world.sockets().join("mute");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        Self { _listener: listener, path: path.to_string_lossy().into_owned() }
+    }
+}
+
+#[test]
+fn a_socket_that_never_answers_is_unknown() {
+    let world = World::with("[policies.idle-shell]\nafter = \"0s\"\n");
+    let server = world.server("main");
+    let (orphan, busy) = (server.shell("orphan"), server.sleeper("busy"));
+    let mute = Mute::in_world(&world);
+    let before = world.processes();
+
+    let ran = world.reap(&["ls", "--json"]).exits(5).says(&[&mute.path]);
+    assert_eq!(ran.json().each("/title"), ["busy", "orphan"], "the rest is listed");
+    let mut after = world.processes();
+    after.retain(|process| !before.contains(process));
+    assert_eq!(after, [], "the client that waits for the mute server was left behind");
+
+    let plan = world.reap(&["cleanup", "--dry-run", "--json"]).exits(0).json();
+    assert_eq!(plan.at("/unknown/0/instance").text(), mute.path);
+    assert_eq!(plan.at("/unknown/0/backend").text(), "tmux");
+    world.reap(&["cleanup", "--yes"]).says(&[&mute.path]);
+    assert!(!orphan.lives(), "the rest is cleaned up");
+    assert!(busy.lives());
+}
+
+/// A session may be where reap cannot look. Then "there is no such session" alone
+/// would be a lie.
+#[test]
+fn a_session_that_is_not_found_may_be_where_nobody_could_look() {
+    let world = World::new();
+    world.server("main").sleeper("work");
+    let mute = Mute::in_world(&world);
+    world.reap(&["kill", "--yes", "elsewhere"]).exits(3).says(&["elsewhere", &mute.path]);
+}
+
+#[test]
+fn a_server_that_hangs_is_unknown_and_not_gone() {
+    let world = World::new();
+    let server = world.server("main");
+    let session = server.sleeper("work");
+    let process = server.process();
+    process.signal(Signal::STOP);
+    let ran = world.reap(&["ls"]).exits(5).says(&[&server.instance()]);
+    assert!(!ran.stdout.contains("work"));
+    world.reap(&["kill", "--yes", "work"]).exits(3).says(&[&server.instance()]);
+    process.signal(Signal::CONT);
+    world.reap(&["ls", "--json"]).exits(0).json().find("/key", &session.id);
+    assert!(session.lives());
+}
+
+/// Neither a plugin that could not be loaded nor one that gave up half-way says
+/// that there is nothing.
+#[test]
+fn a_backend_that_reaches_its_limits_knows_nothing() {
+    let world = World::new();
+    let server = world.server("main");
+    let (first, second) = (server.sleeper("first"), server.sleeper("second"));
+    for (limit, number) in [("memory_bytes", 1), ("sessions", 1), ("output_bytes", 10)] {
+        world.configure(&format!("[backends.tmux.limits]\n{limit} = {number}\n"));
+        let ran = world.reap(&["ls", "--json"]).exits(5).says(&["tmux", limit]);
+        assert!(ran.json().list().is_empty(), "{ran}");
+        world.reap(&["kill", "--yes", "first"]).exits(3).says(&["first", limit]);
+    }
+    assert!(first.lives() && second.lives());
+}
+
+#[test]
+fn a_server_without_sessions_is_a_server() {
+    let world = World::new();
+    let server = world.server("main");
+    let session = server.sleeper("work");
+    server.tmux(&["set-option", "-s", "exit-empty", "off"]);
+    let process = server.process();
+    world.reap(&["kill", "--yes", "work"]).exits(0);
+    assert!(!session.lives());
+    let ran = world.reap(&["ls", "--json", "--all"]).exits(0);
+    assert!(ran.json().list().is_empty());
+    assert_eq!(ran.stderr, "");
+    assert!(process.lives());
+}
+
+#[test]
+fn other_things_in_the_folder_are_left_out() {
+    let world = World::new();
+    let server = world.server("main");
+    server.sleeper("work");
+    let folder = world.sockets();
+    fs::write(folder.join("a file"), "").expect("a file");
+    fs::create_dir(folder.join("a folder")).expect("a folder");
+    symlink(server.socket(), folder.join("a link")).expect("a link");
+    let ran = world.reap(&["ls", "--json"]).exits(0);
+    assert_eq!(ran.json().list().len(), 1, "{ran}");
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn a_name_that_is_no_text_is_unknown() {
+    let world = World::new();
+    world.server("main").sleeper("work");
+    let name = std::ffi::OsStr::from_bytes(b"odd\xff");
+    let _listener = UnixListener::bind(world.sockets().join(name)).expect("a socket");
+    let ran = world.reap(&["ls", "--json"]).exits(5).says(&["UTF-8"]);
+    assert_eq!(ran.json().each("/title"), ["work"]);
+}
+
+#[test]
+fn a_socket_with_an_awkward_name_is_a_server_like_any_other() {
+    let world = World::new();
+    for name in ["two words", "ünï", "-n", "a;b", "#{pid}"] {
+        let session = world.server(name).sleeper("work");
+        let listed = world.reap(&["ls", "--json"]).exits(0).json();
+        assert_eq!(listed.each("/label"), [name]);
+        world.reap(&["kill", "--yes", &session.address()]).exits(0);
+        assert!(!session.lives());
+    }
+}
+
+#[test]
+fn configured_sockets_are_looked_at_too() {
+    let world = World::new();
+    let path = world.path("free.sock");
+    // A server at a path of its own is ended with the world by its mark.
+    let start =
+        ["-f", "/dev/null", "-S", &path.to_string_lossy(), "new-session", "-d", "-s", "free", "sleep", "600"];
+    run(world.command("tmux").args(start)).exits(0);
+    assert!(world.reap(&["ls", "--json"]).exits(0).json().list().is_empty());
+    world.configure(&format!("[backends.tmux]\nsockets = [\"{}\"]\n", path.display()));
+    assert_eq!(world.reap(&["ls", "--json"]).exits(0).json().each("/title"), ["free"]);
+    world.reap(&["kill", "--yes", "free"]).exits(0);
+    assert!(world.reap(&["ls", "--json"]).exits(0).json().list().is_empty());
+    world.configure("[backends.tmux]\nsockets = [\"free.sock\"]\n");
+    world.reap(&["ls"]).says(&["sockets", "free.sock", "whole path"]);
+}
+
+#[test]
+fn an_unreadable_folder_is_unknown() {
+    let world = World::new();
+    let other = world.path("free.sock");
+    world.configure(&format!("[backends.tmux]\nsockets = [\"{}\"]\n", other.display()));
+    let ran = without_rights(&world, &other).exits(5);
+    let folder = world.path("tmux").to_string_lossy().into_owned();
+    let ran = ran.says(&[&folder, "Permission denied"]);
+    assert_eq!(ran.json().each("/title"), ["free"], "the rest is listed");
+}
+
+/// Runs `reap ls` where the socket folder cannot be read and the server at
+/// `socket` can be reached. Root can read everything, so it becomes nobody.
+#[track_caller]
+fn without_rights(world: &World, socket: &Path) -> Ran {
+    const NOBODY: u32 = 65534;
+    let closed = |path: &Path| fs::DirBuilder::new().mode(0o000).create(path).expect("a new folder");
+    let start = [
+        "-f",
+        "/dev/null",
+        "-S",
+        &socket.to_string_lossy(),
+        "new-session",
+        "-d",
+        "-s",
+        "free",
+        "sleep",
+        "600",
+    ];
+    if !rustix::process::geteuid().is_root() {
+        closed(&world.sockets());
+        run(world.command("tmux").args(start)).exits(0);
+        let ran = run(&mut world.reap_command(&["ls", "--json"]));
+        fs::set_permissions(world.sockets(), fs::Permissions::from_mode(0o700)).expect("our own folder");
+        return ran;
+    }
+    closed(&world.path(format!("tmux/tmux-{NOBODY}")));
+    // nobody may not be let into the folder of the build.
+    let program = world.path("reap");
+    fs::copy(env!("CARGO_BIN_EXE_reap"), &program).expect("the program can be copied");
+    let made = [
+        "home",
+        "state",
+        "nobodys-cache",
+        "config",
+        "config/reap",
+        "config/reap/reap.toml",
+        "tmux",
+        "run",
+        "",
+    ];
+    for name in ["state", "nobodys-cache"] {
+        fs::create_dir(world.path(name)).expect("a new folder");
+    }
+    for name in made {
+        std::os::unix::fs::chown(world.path(name), Some(NOBODY), None).expect("root may give away");
+    }
+    let nobody = |program: &Path| {
+        let mut command = world.command("setpriv");
+        command.env("XDG_CACHE_HOME", world.path("nobodys-cache"));
+        command.args(["--reuid=65534", "--clear-groups", "--"]).arg(program);
+        command
+    };
+    run(nobody(Path::new("tmux")).args(start)).exits(0);
+    run(nobody(&program).args(["ls", "--json"]))
+}
+
+#[test]
+fn without_tmux_nothing_is_known() {
+    let world = World::new();
+    let server = world.server("main");
+    let session = server.sleeper("work");
+    let empty = world.path("home").to_string_lossy().into_owned();
+    let reap = |words: &[&str]| run(world.reap_command(words).env("PATH", &empty));
+    let ran = reap(&["ls", "--json"]).exits(5).says(&["tmux", "install", "PATH"]);
+    assert!(ran.json().list().is_empty());
+    reap(&["kill", "--yes", "work"]).exits(3).says(&["install"]);
+    reap(&["cleanup", "--yes"]).says(&["install"]);
+    reap(&["plugin", "list"]).exits(0);
+    assert!(session.lives());
+}
