@@ -105,7 +105,7 @@ fn session(number: usize, round: u64) -> Session {
         last_active: Some(NOW.plus(Span::from_secs(if busy { round } else { 0 }))),
         attached: false,
         parent: None,
-        cwd: Some("/home/me/work/app".to_owned()),
+        cwd: Some("/home/me/app".to_owned()),
         processes: vec![ProcessId { pid: 1000 + number as u32, started: 7 }],
         tokens: None,
         protected: None,

@@ -45,7 +45,7 @@ pub fn session(key: &str) -> Session {
         last_active: Some(Timestamp::from_millis(START - 7_200_000)),
         attached: false,
         parent: None,
-        cwd: Some("/work/app".to_owned()),
+        cwd: Some("/srv/app".to_owned()),
         processes: Vec::new(),
         tokens: None,
         protected: None,

@@ -17,7 +17,7 @@ fn directory(path: &str) -> Directory {
 }
 
 fn holder(desk: &Desk) -> Option<String> {
-    let lock = desk.state.locks().get(&directory("/work/app"))?;
+    let lock = desk.state.locks().get(&directory("/srv/app"))?;
     lock.holder.session().map(|who| who.address.key.to_string())
 }
 
@@ -35,8 +35,8 @@ fn a_directory_is_written_in_one_way() {
 #[test]
 fn a_live_session_locks_where_it_works() {
     let mut desk = desk();
-    let elsewhere = Session { cwd: Some("/work/other".into()), ..session("$1") };
-    let ended = Session { activity: Activity::Stopped, cwd: Some("/work/ended".into()), ..session("$2") };
+    let elsewhere = Session { cwd: Some("/srv/other".into()), ..session("$1") };
+    let ended = Session { activity: Activity::Stopped, cwd: Some("/srv/ended".into()), ..session("$2") };
     let (events, _) = desk.cycle(vec![listing(vec![session("$1"), ended])]);
     assert_eq!(names(&events), ["session.seen", "session.seen", "lock.taken"]);
     assert_eq!(holder(&desk).as_deref(), Some("$1"));
@@ -74,7 +74,7 @@ fn who_comes_second_is_shown_and_comes_next() {
 #[test]
 fn locks_by_hand_exclude_others() {
     let mut desk = desk();
-    let app = || directory("/work/app");
+    let app = || directory("/srv/app");
     let take = |desk: &mut Desk, name: &str| {
         let state = std::mem::take(&mut desk.state);
         let (state, told) = match take_by_hand(state, app(), name) {

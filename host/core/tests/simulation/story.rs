@@ -33,7 +33,7 @@ fn hook(number: u64, made: u64) -> Session {
         last_active: Some(Timestamp::from_millis(made)),
         attached: false,
         parent: None,
-        cwd: Some(format!("/work/{}", number as usize % DIRECTORIES)),
+        cwd: Some(format!("/srv/{}", number as usize % DIRECTORIES)),
         processes: Vec::new(),
         tokens: None,
         protected: None,

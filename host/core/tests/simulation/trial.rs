@@ -396,7 +396,7 @@ fn vote(world: &mut World, subjects: &[Subject], fault: bool, fickle: bool) -> B
 fn touch(world: &mut World, instance: &Instance) {
     let Some(key) = world.any_session(instance) else { return };
     let (roll, wall, time) = (world.dice.below(10), world.wall(), world.time);
-    let directory = format!("/work/{}", world.dice.below(8));
+    let directory = format!("/srv/{}", world.dice.below(8));
     let pane = world.places[instance].make == Make::Server && roll == 9;
     let alive = world.places.get_mut(instance).and_then(|place| place.sessions.get_mut(&key));
     let alive = alive.expect("it was there a moment ago");

@@ -224,7 +224,7 @@ impl World {
             last_active: Some(wall),
             attached: false,
             parent: None,
-            cwd: Some(format!("/work/{}", self.dice.below(8))),
+            cwd: Some(format!("/srv/{}", self.dice.below(8))),
             processes,
             tokens: None,
             protected: self.dice.chance(5).then(|| "pinned".to_owned()),

@@ -22,7 +22,7 @@ fn table(processes: Vec<ProcessInfo>, argv: &[(u32, &str)]) -> Table {
     let details = argv.iter().map(|(pid, line)| {
         Some(Details {
             argv: Some(line.split(' ').map(str::to_owned).collect()),
-            cwd: Some(format!("/work/{pid}")),
+            cwd: Some(format!("/srv/{pid}")),
             environment: None,
         })
     });
@@ -56,7 +56,7 @@ fn a_shell_that_waits_is_idle() {
     assert_eq!(session.activity, Activity::Idle);
     assert_eq!(session.flag("shell-only"), Some(true));
     assert_eq!(session.processes, [process(20)], "a zombie is no process of it");
-    assert_eq!(session.cwd.as_deref(), Some("/work/20"));
+    assert_eq!(session.cwd.as_deref(), Some("/srv/20"));
     assert_eq!((session.created, session.last_active), (Some(500_000), Some(700_000)));
     assert_eq!((session.text("command"), session.text("session-number")), (Some("bash"), Some("3")));
     assert_eq!(session.fact(VISIBLE), None);
