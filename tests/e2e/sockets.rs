@@ -33,6 +33,26 @@ fn a_stale_socket_is_no_fault() {
     }
 }
 
+/// tmux tells its panes the real path of its socket. Known by another spelling,
+/// a server would be another instance, and a parent's child nobody's.
+#[test]
+fn a_server_is_known_by_its_real_path() {
+    let world = World::new();
+    let server = world.server("main");
+    server.sleeper("work");
+    symlink(world.path("tmux"), world.path("linked")).expect("a link can be made");
+    let folder = world.path("tmux").display().to_string();
+    let linked = world.path("linked").display().to_string();
+    for spelt in
+        [linked, format!("{folder}/"), format!("/{folder}"), format!("{folder}/../tmux/."), "../tmux".into()]
+    {
+        let mut command = world.reap_command(&["ls", "--json"]);
+        command.env("TMUX_TMPDIR", &spelt);
+        let listed = run(&mut command).exits(0).json();
+        assert_eq!(listed.each("/instance"), [server.instance()], "{spelt}");
+    }
+}
+
 #[test]
 fn three_servers_are_looked_at_together() {
     let world = World::new();

@@ -75,17 +75,30 @@ pub(crate) fn facts_out(facts: &[Fact]) -> Vec<types::Fact> {
 /// A session that cannot be right, and why.
 struct BadSession(String);
 
+/// An id that is empty or too long names nothing.
+fn bad_id(id: &str) -> bool {
+    id.is_empty() || id.len() > LONGEST_ID
+}
+
 fn session(from: types::Session) -> Result<Session, BadSession> {
     for (what, id) in [("key", &from.key), ("incarnation", &from.incarnation)] {
-        if id.is_empty() || id.len() > LONGEST_ID {
+        if bad_id(id) {
             return Err(BadSession(format!("a session's {what} is {} bytes long", id.len())));
         }
+    }
+    // A fact that was dropped silently could be the one that an operator's
+    // protect rule looks at.
+    if from.extra.len() > MOST_FACTS {
+        return Err(BadSession(format!("a session has {} facts, more than {MOST_FACTS}", from.extra.len())));
     }
     if from.processes.len() > MOST_PROCESSES {
         return Err(BadSession(format!("a session lists {} processes", from.processes.len())));
     }
     let parent = from.parent.and_then(|parent| {
-        // A parent with a name that no backend can have is no parent.
+        // A parent with a name that nothing can have is no parent.
+        if bad_id(&parent.instance) || bad_id(&parent.key) {
+            return None;
+        }
         let backend = PluginName::new(parent.backend).ok()?;
         Some(Address { backend, instance: Instance::new(parent.instance), key: Key::new(parent.key) })
     });
@@ -106,7 +119,6 @@ fn session(from: types::Session) -> Result<Session, BadSession> {
         extra: from
             .extra
             .into_iter()
-            .take(MOST_FACTS)
             .map(|fact| Fact { name: text(fact.name), value: value(fact.value) })
             .collect(),
     })
@@ -142,6 +154,9 @@ pub(crate) fn listing(backend: &PluginName, from: backend_exports::Listing) -> L
         backend_exports::Extent::Absent(why) => Extent::Absent(text(why)),
         backend_exports::Extent::Failed(error) => Extent::Failed(plugin_error(error).to_string()),
     };
+    if bad_id(&from.instance) || from.generation.as_deref().is_some_and(bad_id) {
+        extent = Extent::Failed(format!("it names itself with {} bytes", from.instance.len()));
+    }
     let mut sessions = Vec::with_capacity(from.sessions.len());
     for one in from.sessions {
         match session(one) {

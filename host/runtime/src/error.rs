@@ -29,6 +29,14 @@ pub enum LoadError {
         /// What to do.
         mend: &'static str,
     },
+    /// The compiler itself failed, as when there is too little memory.
+    #[error("{origin}: it could not be compiled: {why}")]
+    Compiler {
+        /// The file.
+        origin: String,
+        /// How it failed.
+        why: String,
+    },
     /// It is larger than the host compiles.
     #[error("{origin}: {bytes} bytes are more than a plugin may have ({limit})")]
     TooLarge {
@@ -201,7 +209,10 @@ impl PluginError {
 
 /// Where the compiled plugins are kept, and why they could not be.
 #[derive(Debug, thiserror::Error)]
-#[error("compiled plugins are not kept in {}: {why}", folder.display())]
+#[error(
+    "compiled plugins are not kept in {}: {why}; set XDG_CACHE_HOME to a folder that you may write",
+    folder.display()
+)]
 pub(crate) struct CacheError {
     pub(crate) folder: PathBuf,
     pub(crate) why: String,

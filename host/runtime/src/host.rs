@@ -160,10 +160,12 @@ impl Host {
             why: reap_core::clean::line_of(&why, 300),
             mend: "Build it for the target wasm32-wasip2, and copy the whole file",
         };
-        tokio::task::spawn_blocking(move || cache::component(&engine, &wasm, folder.as_deref()))
-            .await
-            .map_err(|error| bad(format!("the compiler failed on it: {error}")))?
-            .map_err(|error| bad(format!("{error:#}")))
+        let compiled =
+            tokio::task::spawn_blocking(move || cache::component(&engine, &wasm, folder.as_deref()));
+        match compiled.await {
+            Ok(answer) => answer.map_err(|error| bad(error.root_cause().to_string())),
+            Err(panic) => Err(LoadError::Compiler { origin: origin.to_owned(), why: panic.to_string() }),
+        }
     }
 }
 

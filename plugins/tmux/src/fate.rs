@@ -110,8 +110,9 @@ fn gone(session: &Session, after: &Listing) -> Fate {
         return failed(Error::Failed("tmux took the command, but the session is still there".to_owned()));
     }
     if blind(session) {
-        let note = "its processes cannot be seen from here (a container?), so none was looked for".to_owned();
-        return Fate::Settled(Outcome { verdict: Verdict::Ended, survivors: Vec::new(), notes: vec![note] });
+        let why = "the session is gone, but its processes cannot be seen from here (a container?), so nobody knows \
+                   whether they live";
+        return failed(Error::Unavailable(why.to_owned()));
     }
     if after.sessions.iter().any(blind) {
         let why = "the session was ended; which of its processes other sessions use could not be seen, so none was ended";

@@ -116,13 +116,8 @@ mod tests {
 
     #[test]
     fn programs_by_file_name() {
-        let cases = [
-            ("-bash", "bash"),
-            ("/usr/bin/node", "node"),
-            ("claude", "claude"),
-            ("", ""),
-            ("-/bin/sh", "sh"),
-        ];
+        let cases =
+            [("-bash", "bash"), ("/usr/bin/node", "node"), ("agent", "agent"), ("", ""), ("-/bin/sh", "sh")];
         for (first, name) in cases {
             assert_eq!(program(first), name, "{first:?}");
         }

@@ -1,8 +1,7 @@
 //! Where tmux servers are looked for: the sockets in the user's socket folder,
 //! and those that the setting `sockets` names.
 
-use reap_plugin::files::{Entry, EntryKind, entries};
-use reap_plugin::settings::{environment, user_id};
+use reap_plugin::files::{Entry, EntryKind, entries, granted};
 use reap_plugin::{Error, Listing, Settings};
 
 use crate::listing::failed;
@@ -28,7 +27,10 @@ pub fn configured(settings: &Settings) -> Result<Vec<String>, Error> {
 }
 
 fn is_plain(path: &str) -> bool {
-    path.starts_with('/') && !path.ends_with('/') && !path.split('/').any(|part| part == "." || part == "..")
+    path.starts_with('/')
+        && !path.contains(char::is_control)
+        && !path.ends_with('/')
+        && !path.split('/').any(|part| part == "." || part == "..")
 }
 
 /// Looks into the socket folder and adds the configured sockets.
@@ -39,10 +41,10 @@ pub fn find(configured: &[String]) -> Sockets {
     }
 }
 
+/// The folder that tmux keeps its sockets in: the one path of the manifest.
 fn folder() -> Result<String, Error> {
-    let parent = environment("TMUX_TMPDIR")?.filter(|path| !path.is_empty());
-    let parent = parent.as_deref().unwrap_or("/tmp").trim_end_matches('/');
-    Ok(format!("{parent}/tmux-{}", user_id()))
+    let folder = granted().into_iter().next();
+    folder.ok_or_else(|| Error::Failed("the manifest names no folder for sockets ([asks.files])".to_owned()))
 }
 
 /// A folder that does not exist is one in which no server was ever started. One

@@ -115,6 +115,10 @@ fn words_for(error: Errno) -> String {
 }
 
 impl files::Host for State {
+    fn granted(&mut self) -> wasmtime::Result<Vec<String>> {
+        Ok(self.shared.grants.paths.iter().map(|path| path.display().to_string()).collect())
+    }
+
     fn entries(&mut self, path: String) -> wasmtime::Result<Result<Vec<files::Entry>, types::Error>> {
         let since = Instant::now();
         let answer = self.list(&path);

@@ -170,13 +170,27 @@ fn hole(ask: &PlaceholderAsk) -> Result<Hole, String> {
 
 /// A path of the manifest, completed. The environment may name any place, so
 /// what it gives is checked like everything else.
+///
+/// Links on the way are resolved, as programs do: tmux tells its panes the real
+/// path of its socket, and a path that is spelt otherwise would be another
+/// instance. The last part stays as it is; a link there is not followed.
 fn path(text: &str) -> Result<PathBuf, String> {
     let full = expand(text, surroundings)?;
-    let path = PathBuf::from(&full);
-    if plain(&path) {
-        Ok(path)
-    } else {
-        Err(format!("{text:?} becomes {full:?}, which is no plain absolute path"))
+    let wrong = |why: &str| format!("{text:?} becomes {full:?}, {why}; look at the variables in it");
+    let path = std::path::absolute(&full).map_err(|error| wrong(&format!("which is no path: {error}")))?;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(wrong("which is no path below the root"));
+    };
+    let path = resolved(folder).join(name);
+    if plain(&path) { Ok(path) } else { Err(wrong("which is no plain path")) }
+}
+
+/// The path with the links in it resolved, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(folder), Some(name)) => resolved(folder).join(name),
+        (Err(_), ..) => path.to_path_buf(),
     }
 }
 
@@ -228,6 +242,20 @@ mod tests {
         for (socket, id) in bad {
             assert!(fill(socket, id).is_err(), "{socket:?} {id:?}");
         }
+    }
+
+    #[test]
+    fn links_on_the_way_are_resolved_and_the_last_part_is_not() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let real = dir.path().canonicalize().expect("it is there").join("real");
+        std::fs::create_dir(&real).expect("made");
+        std::os::unix::fs::symlink(&real, dir.path().join("link")).expect("linked");
+        std::os::unix::fs::symlink("/etc", real.join("last")).expect("linked");
+        let at = |name: &str| path(&dir.path().join(name).display().to_string());
+        assert_eq!(at("link/not/there"), Ok(real.join("not/there")));
+        assert_eq!(at("./link//x"), Ok(real.join("x")));
+        assert_eq!(at("link/last"), Ok(real.join("last")));
+        assert!(path("/").is_err() && at("../..").is_err());
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::capabilities::evidence::{Environments, Proof};
 use crate::limits::{AFTER_KILL, GRACE, SETTLE};
 use crate::process::{Held, NotHeld, ProcessTable, alive, wait_for_end};
 
-/// How often what is still being forked is hunted after.
+/// How often what is still being forked is hunted after. KILL leaves no time to
+/// fork, so a second round is rare; one that needs more is told as surviving.
 const KILL_ROUNDS: usize = 5;
 
 /// One session whose processes are to end.
