@@ -12,6 +12,7 @@ mod dry_run;
 mod ending;
 mod hostile;
 mod inside;
+mod leftovers;
 mod names;
 mod output;
 mod plugins;

@@ -211,6 +211,7 @@ fn check(outcome: &mut Outcome, slot: &Slot) {
     let foreign = slot.beyond.foreign.iter().filter(|id| alive(**id));
     let mut survivors: Vec<Survivor> = left.into_iter().map(|id| survivor(id, "it was not ended")).collect();
     survivors.extend(foreign.map(|id| survivor(*id, "it runs as another user")));
+    survivors.extend(unproven(slot).map(|id| survivor(id, "nothing proves that it may be ended")));
     if !survivors.is_empty() {
         let reason = "the session was ended, but processes of it live on".to_owned();
         *outcome = Outcome::Failed { reason, survivors };
@@ -226,6 +227,19 @@ fn check(outcome: &mut Outcome, slot: &Slot) {
     if !names.is_empty() {
         notes.push(format!("left alone, because they may serve others: {}", names.join(", ")));
     }
+}
+
+/// What the session lists and the host did not find to be its own, nor anybody
+/// else's.
+fn unproven(slot: &Slot) -> impl Iterator<Item = ProcessId> {
+    let listed = slot.permit.session().processes.iter().copied();
+    listed.filter(|id| {
+        let explained = slot.known.contains(id)
+            || slot.untouchable.contains(id)
+            || slot.beyond.foreign.contains(id)
+            || slot.beyond.sheltered.contains(id);
+        !explained && alive(*id)
+    })
 }
 
 fn failed_all(count: usize, why: &str) -> Vec<Outcome> {

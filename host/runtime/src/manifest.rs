@@ -152,6 +152,10 @@ pub struct SignalsAsk {
     /// How the processes that a backend lists prove themselves. What descends
     /// from them, or is of their kernel session, follows.
     pub root: RootProof,
+    /// A glob over the kernel's short name of the instance's server. Needed where
+    /// the proof rests on the server.
+    #[serde(default)]
+    pub server: Option<String>,
     /// Environment variables that prove a process: a regular expression for
     /// each, all of which must match. `{server}` is the pid of the instance's
     /// server, `{fact.NAME}` a fact of the session.
@@ -207,6 +211,10 @@ fn span<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
 /// Placeholders that the host fills itself in an ending command.
 pub(crate) const FROM_PERMIT: [&str; 3] = ["instance", "key", "incarnation"];
 
+/// And `{fact.NAME}`: a fact of the session as it was seen just before, several
+/// texts with blanks between them.
+pub(crate) const FACT: &str = "fact.";
+
 impl Manifest {
     /// Reads a manifest. `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ManifestError> {
@@ -249,10 +257,10 @@ impl Manifest {
         for (name, command) in &self.asks.ending.commands {
             let place = format!("[asks.ending.commands.{name}]");
             let holes = check_command(&place, command)?;
-            if let Some(hole) = holes.iter().find(|hole| !FROM_PERMIT.contains(&hole.as_str())) {
+            if let Some(hole) = holes.iter().find(|hole| !from_permit(hole)) {
                 return Err(format!(
                     "{place}: {{{hole}}} cannot be filled: an ending command gets its values from the permit, \
-                     which has {{instance}}, {{key}} and {{incarnation}}"
+                     which has {{instance}}, {{key}}, {{incarnation}} and {{fact.NAME}}"
                 ));
             }
             if !holes.iter().any(|hole| hole == "key") {
@@ -329,9 +337,21 @@ impl Asks {
                 RootProof::Listed => "those that the plugin lists, their descendants",
             };
             words.push(format!("End the processes of such a session with TERM, then KILL ({proof})."));
+            if !signals.environment.is_empty() {
+                let pairs: Vec<String> =
+                    signals.environment.iter().map(|(name, pattern)| format!("{name}={pattern}")).collect();
+                words.push(format!(
+                    "End with it any process that carries in its environment {}.",
+                    pairs.join(" and ")
+                ));
+            }
         }
         words
     }
+}
+
+fn from_permit(hole: &str) -> bool {
+    FROM_PERMIT.contains(&hole) || hole.starts_with(FACT)
 }
 
 fn check_command(place: &str, command: &CommandAsk) -> Result<Vec<String>, String> {
@@ -367,6 +387,22 @@ fn check_placeholder(name: &str, placeholder: &PlaceholderAsk) -> Result<(), Str
 }
 
 fn check_signals(signals: &SignalsAsk) -> Result<(), String> {
+    let patterns: Vec<Template> = signals.environment.values().map(|text| Template::parse(text)).collect();
+    let names = |hole: &str| patterns.iter().any(|pattern| pattern.holes().any(|one| one == hole));
+    if signals.server.is_none() && (signals.root == RootProof::ChildOfServer || names("server")) {
+        return Err(
+            "[asks.ending.signals]: add `server`, a glob over the name of the server's process: the \
+                    proof rests on it"
+                .to_owned(),
+        );
+    }
+    if !patterns.is_empty() && patterns.iter().all(|pattern| pattern.holes().next().is_none()) {
+        return Err(
+            "[asks.ending.signals.environment]: no pattern names the session, so all would be its: use \
+                    {server} or {fact.NAME}"
+                .to_owned(),
+        );
+    }
     for (name, pattern) in &signals.environment {
         let sample = Template::parse(pattern).fill(|_| Ok::<_, String>("0".to_owned()))?;
         whole_regex(&sample).map_err(|error| {
@@ -427,6 +463,11 @@ mod tests {
             ("[asks.placeholders.p]\n", "add a `pattern`, or `paths`"),
             ("[asks.ending.signals]\nroot = \"guess\"\n", "unknown variant `guess`"),
             (
+                "[asks.ending.signals]\nroot = \"listed\"\nenvironment = { T = '.*' }\n",
+                "no pattern names the session",
+            ),
+            ("[asks.ending.signals]\nroot = \"child-of-server\"\n", "add `server`"),
+            (
                 "[asks.ending.signals]\nroot = \"listed\"\nenvironment = { T = '{pid}' }\n",
                 "{pid} is not known; use {server}",
             ),
@@ -458,7 +499,8 @@ mod tests {
     fn the_asks_can_be_read() {
         let text = format!(
             "{HEAD}[asks.processes]\nexecutables = [\"*\"]\n[asks.commands.scan]\nrun = [\"tmux\", \"ls\"]\n\
-             [asks.ending.signals]\nroot = \"child-of-server\"\n"
+             [asks.ending.signals]\nroot = \"child-of-server\"\nserver = \"tmux: server\"\n\
+             environment = {{ TMUX = '.*,{{server}},0' }}\n"
         );
         let words = Manifest::parse(&text, "x.toml").expect("good").in_words();
         assert_eq!(
@@ -467,6 +509,7 @@ mod tests {
                 "Look at all your processes: arguments, working directory, processor time.",
                 "Run `tmux ls` (scan).",
                 "End the processes of such a session with TERM, then KILL (children of its server, their descendants).",
+                "End with it any process that carries in its environment TMUX=.*,{server},0.",
             ]
         );
     }

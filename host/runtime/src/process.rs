@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use reap_core::guard::Here;
 use reap_core::session::ProcessId;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags, openat, readlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// One row of the process table.
@@ -149,9 +150,13 @@ pub fn here() -> io::Result<Here> {
 /// Whether exactly this process still runs. One that has ended and only waits
 /// for its parent does not.
 pub fn alive(id: ProcessId) -> bool {
-    // When nothing can be read, nothing is known to have ended.
+    // What cannot be read is not known to have ended.
     let Ok(mut proc) = Proc::open() else { return true };
-    proc.row(id.pid, &Clock::now()).is_some_and(|row| row.id == id && !row.zombie)
+    match proc.look(id.pid, &Clock::now()) {
+        Ok(row) => row.id == id && !row.zombie,
+        Err(Errno::NOENT | Errno::SRCH) => false,
+        Err(_) => true,
+    }
 }
 
 /// `/proc`, held open, with a buffer: a scan reads thousands of small files.
@@ -193,16 +198,25 @@ impl Proc {
     }
 
     fn row(&mut self, pid: u32, clock: &Clock) -> Option<Row> {
-        let opened = self.open_file(pid, "stat")?;
-        let uid = rustix::fs::fstat(&opened).ok()?.st_uid;
-        let got = rustix::io::read(&opened, &mut self.buffer).ok()?;
-        parse_stat(&self.buffer[..got], uid, clock)
+        self.look(pid, clock).ok()
+    }
+
+    fn look(&mut self, pid: u32, clock: &Clock) -> Result<Row, Errno> {
+        let opened = openat(&self.folder, format!("{pid}/stat"), FLAGS, Mode::empty())?;
+        // The folder's owner, and not the file's: the files of a process that
+        // does not let itself be dumped (ssh-agent) are root's. Whoever has the
+        // pid by the time of reading, the open file is of one process only.
+        let uid = statat(&self.folder, format!("{pid}"), AtFlags::empty())?.st_uid;
+        let got = rustix::io::read(&opened, &mut self.buffer)?;
+        parse_stat(&self.buffer[..got], uid, clock).ok_or(Errno::INVAL)
     }
 
     fn open_file(&self, pid: u32, file: &str) -> Option<OwnedFd> {
-        openat(&self.folder, format!("{pid}/{file}"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
+        openat(&self.folder, format!("{pid}/{file}"), FLAGS, Mode::empty()).ok()
     }
 }
+
+const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 
 struct Clock {
     uptime: Duration,
@@ -241,12 +255,18 @@ fn parse_stat(stat: &[u8], uid: u32, clock: &Clock) -> Option<Row> {
         group: small(2).unwrap_or(0),
         session: small(3).unwrap_or(0),
         terminal: number(4).map_or(0, |n| n as u32), // a device number, printed as signed
-        zombie: matches!(*fields.first()?, "Z" | "X" | "x"),
+        zombie: ended(fields.first()?, number(17)),
         name: String::from_utf8_lossy(stat.get(open + 1..close)?).into_owned(),
         age: clock.uptime.saturating_sub(clock.ticks(started)),
         cpu: clock.ticks(long(11)?.saturating_add(long(12)?)),
         uid,
     })
+}
+
+/// Whether a process has ended, by its state and the number of its threads. One
+/// whose first thread has ended shows as a zombie too, while others run on.
+fn ended(state: &str, threads: Option<i64>) -> bool {
+    matches!(state, "X" | "x") || (state == "Z" && threads.is_none_or(|threads| threads <= 1))
 }
 
 /// A process held fast: whatever happens to its pid, this stays that process.
@@ -263,7 +283,7 @@ pub enum NotHeld {
     /// It has ended, or its pid belongs to another process by now.
     Ended,
     /// The system did not allow it.
-    Refused(rustix::io::Errno),
+    Refused(Errno),
 }
 
 impl Held {
@@ -271,7 +291,7 @@ impl Held {
     pub fn take(id: ProcessId) -> Result<Self, NotHeld> {
         let pid = i32::try_from(id.pid).ok().and_then(Pid::from_raw).ok_or(NotHeld::Ended)?;
         let fd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| match error {
-            rustix::io::Errno::SRCH => NotHeld::Ended,
+            Errno::SRCH => NotHeld::Ended,
             other => NotHeld::Refused(other),
         })?;
         // In this order: had the pid been given to another process before the
@@ -280,9 +300,9 @@ impl Held {
     }
 
     /// Sends a signal. A process that has ended meanwhile is no error.
-    pub fn signal(&self, signal: Signal) -> Result<(), rustix::io::Errno> {
+    pub fn signal(&self, signal: Signal) -> Result<(), Errno> {
         match pidfd_send_signal(&self.fd, signal) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
             Err(other) => Err(other),
         }
     }
@@ -304,7 +324,7 @@ pub fn wait_for_end(mut held: Vec<Held>, time: Duration) -> Vec<Held> {
             !ended[at - 1]
         });
         let over = matches!(answer, Ok(0)) || left.is_zero();
-        let broken = matches!(answer, Err(error) if error != rustix::io::Errno::INTR);
+        let broken = matches!(answer, Err(error) if error != Errno::INTR);
         if over || broken {
             break;
         }
@@ -329,6 +349,24 @@ mod tests {
         assert_eq!(row.age, Duration::from_secs(100));
         assert_eq!(row.cpu, Duration::from_secs(2));
         assert!(!row.zombie);
+    }
+
+    #[test]
+    fn a_process_whose_first_thread_has_ended_lives() {
+        let stat = |state: &str, threads: u32| {
+            format!("42 (x) {state} 7 42 42 0 -1 4194304 1 0 0 0 1 1 0 0 20 0 {threads} 0 90000 1 1")
+        };
+        for (state, threads, zombie) in [
+            ("Z", 1, true),
+            ("Z", 2, false),
+            ("X", 2, true),
+            ("S", 1, false),
+            ("T", 1, false),
+            ("Z", 0, true),
+        ] {
+            let row = parse_stat(stat(state, threads).as_bytes(), 0, &clock()).expect("parses");
+            assert_eq!(row.zombie, zombie, "{state} with {threads}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use reap_plugin::ending::Termination;
 use reap_plugin::{Error, Extent, Listing, Outcome, Session, Verdict};
 
 use crate::answer::{complaint, not_run};
+use crate::own::PANES;
 use crate::session::VISIBLE;
 
 /// What the manifest's commands print when their guard did not hold.
@@ -56,6 +57,10 @@ impl Fate {
             (Act::Failed(_), Extent::Absent(_)) => {
                 settled(Verdict::Skipped("its server has ended".to_owned()))
             }
+            // A server that was stopped takes the command once it goes on.
+            (Act::Failed(Error::TimedOut(why)), _) => failed(Error::TimedOut(format!(
+                "{why}; it may still carry the command out, so look again later"
+            ))),
             (Act::Failed(error), _) => failed(error),
             (Act::Refused, _) => {
                 let what = change(session, after);
@@ -92,6 +97,7 @@ fn change(session: &Session, after: &Listing) -> &'static str {
         (Some(other), _) if other.incarnation != session.incarnation => {
             "its id belongs to another session now"
         }
+        (Some(other), _) if other.fact(PANES) != session.fact(PANES) => "its panes are not the same any more",
         (Some(other), _) if other.attached => "somebody is attached to it",
         (Some(_), _) => "somebody was attached to it",
         (None, Extent::Complete | Extent::Absent(_)) => "it has ended by itself",

@@ -12,13 +12,26 @@ use crate::place::Place;
 /// The fact that names a session's panes.
 pub const PANES: &str = "pane-ids";
 
-/// Protects the session that Reap was started in.
+/// Protects the session that Reap was started in, and every session of a server
+/// whose processes cannot be seen: Reap may run in any of them.
 pub fn protect(listings: &mut [Listing]) {
+    protect_unseen(listings);
     let told = |name| environment(name).ok().flatten();
     if let (Some(tmux), Some(pane)) = (told("TMUX"), told("TMUX_PANE"))
         && let Some(place) = Place::of(&tmux, &pane)
     {
         protect_place(place, listings);
+    }
+}
+
+/// Without the server's process the host cannot tell whether Reap descends from
+/// one of its panes: so it is in a container, or after the clock was set.
+fn protect_unseen(listings: &mut [Listing]) {
+    let unseen = |listing: &&mut Listing| listing.generation.is_some() && listing.server.is_none();
+    for session in listings.iter_mut().filter(unseen).flat_map(|listing| &mut listing.sessions) {
+        session.protected.get_or_insert_with(|| {
+            "its processes cannot be seen from here, so nobody can tell whether Reap runs in it".to_owned()
+        });
     }
 }
 
@@ -61,6 +74,22 @@ mod tests {
     fn the_session_of_the_pane_and_all_that_show_it() {
         assert_eq!(shown("42.7", "/tmp/a,b,42,0", "%2"), [false, true, true]);
         assert_eq!(shown("42.7", "/tmp/a,42,0", "%0"), [true, false, false]);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_may_hold_reap_itself() {
+        let seen =
+            Listing { server: Some(crate::testing::process(42)), ..complete(vec![sample::session("$0")]) };
+        let unseen = Listing {
+            server: None,
+            generation: Some("42.7".to_owned()),
+            ..complete(vec![sample::session("$1")])
+        };
+        let mut listings = [seen, unseen];
+        protect_unseen(&mut listings);
+        let protected: Vec<bool> =
+            listings.iter().map(|listing| listing.sessions[0].protected.is_some()).collect();
+        assert_eq!(protected, [false, true]);
     }
 
     #[test]

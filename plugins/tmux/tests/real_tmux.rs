@@ -55,6 +55,12 @@ impl Tmux {
     /// Runs a command line of the manifest, `table` being `asks.commands` or
     /// `asks.ending.commands`.
     fn manifest(&self, table: &str, name: &str, key: &str, incarnation: &str) -> Output {
+        let panes = if table == "asks.ending.commands" { self.panes(key) } else { String::new() };
+        self.filled(table, name, key, incarnation, &panes)
+    }
+
+    /// The same for a session that was seen with these panes.
+    fn filled(&self, table: &str, name: &str, key: &str, incarnation: &str, panes: &str) -> Output {
         let manifest: toml::Table = include_str!("../tmux.toml").parse().expect("the manifest is TOML");
         let asked = table
             .split('.')
@@ -63,10 +69,18 @@ impl Tmux {
         let words = asked["run"].as_array().expect("a command line").iter().map(|word| {
             let word = word.as_str().expect("words");
             let word = word.replace("{socket}", &self.socket).replace("{instance}", &self.socket);
-            word.replace("{key}", key).replace("{incarnation}", incarnation)
+            let word = word.replace("{key}", key).replace("{incarnation}", incarnation);
+            word.replace("{fact.pane-ids}", panes)
         });
         let words: Vec<String> = words.collect();
         output(self.command(&words[0]).args(&words[1..]))
+    }
+
+    /// The panes of a session, as its fact names them.
+    fn panes(&self, key: &str) -> String {
+        let rows = self.rows();
+        let panes = rows.panes.iter().filter(|pane| pane.session.to_string() == key);
+        panes.map(|pane| format!("%{}", pane.id)).collect::<Vec<_>>().join(" ")
     }
 
     fn answer(&self) -> Answer {
@@ -255,6 +269,27 @@ fn only_the_session_meant_is_ended() {
     assert_eq!(tmux.names(), ["$0", "app-10", "base"]);
     assert_eq!(end("end", &row.number.to_string(), &incarnation), Act::Accepted);
     assert_eq!(tmux.names(), ["app-10", "base"]);
+}
+
+/// What runs in a window that was opened since the last look is not known.
+#[test]
+fn a_session_with_other_panes_is_not_ended() {
+    let tmux = Tmux::with("base");
+    tmux.start("grows");
+    for more in ["split-window", "split-window -h", "new-window", "split-window -b"] {
+        let (_, incarnation) = tmux.session("grows");
+        let words: Vec<&str> = more.split(' ').chain(["-d", "-t", "$1:"]).collect();
+        let before = tmux.panes("$1");
+        tmux.run(&words);
+        assert_ne!(tmux.panes("$1"), before);
+        let guard = tmux.filled("asks.ending.commands", "end", "$1", &incarnation, &before);
+        assert_eq!(Act::of(Ok(guard)), Act::Refused, "{more}");
+    }
+    let (_, incarnation) = tmux.session("grows");
+    let now = tmux.panes("$1");
+    let ended = tmux.filled("asks.ending.commands", "end", "$1", &incarnation, &now);
+    assert_eq!(Act::of(Ok(ended)), Act::Accepted, "{now}");
+    assert_eq!(tmux.names(), ["base"]);
 }
 
 #[test]

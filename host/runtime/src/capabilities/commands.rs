@@ -5,6 +5,7 @@
 //! nothing of the host's environment but where to find programs and the user's
 //! home.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -150,15 +151,18 @@ impl State {
         let value = |hole: &str| {
             arguments.iter().find(|argument| argument.name == hole).map(|argument| argument.value.as_str())
         };
-        let words = shared.grants.fill(command, &shared.settings, value).map_err(|bad| {
-            let given = value(&bad.hole).unwrap_or("nothing");
-            let asked = format!(
-                "the command {name:?} with {{{}}} = {given:?}, where {} is needed",
-                bad.hole, bad.wanted
-            );
-            let mend = in_manifest(self, &format!("a wider [asks.placeholders.{}]", bad.hole));
-            deny(self, "commands", asked, mend)
-        })?;
+        let words = shared
+            .grants
+            .fill(command, &shared.settings, |hole| value(hole).map(Cow::Borrowed))
+            .map_err(|bad| {
+                let given = value(&bad.hole).unwrap_or("nothing");
+                let asked = format!(
+                    "the command {name:?} with {{{}}} = {given:?}, where {} is needed",
+                    bad.hole, bad.wanted
+                );
+                let mend = in_manifest(self, &format!("a wider [asks.placeholders.{}]", bad.hole));
+                deny(self, "commands", asked, mend)
+            })?;
         if self.running >= shared.limits.commands {
             return Err(types::Error::Limited(format!(
                 "{} commands at once (commands)",

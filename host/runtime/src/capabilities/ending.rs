@@ -5,12 +5,13 @@
 //! holds is a handle to it, good for the one call that it was given to. Each act
 //! takes a permit once: a second time is refused, whatever became of the first.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use reap_core::permit::Permit;
-use reap_core::session::ProcessId;
+use reap_core::session::{ProcessId, Value};
 use tokio::sync::Semaphore;
 use wasmtime::component::Resource;
 
@@ -21,7 +22,7 @@ use crate::capabilities::evidence::{Beyond, Environments, Proof};
 use crate::capabilities::terminate::{Case, Report, terminate};
 use crate::capabilities::{deny, in_manifest};
 use crate::convert;
-use crate::manifest::Lift;
+use crate::manifest::{FACT, Lift};
 use crate::process::ProcessTable;
 use crate::state::{Shared, State};
 
@@ -54,6 +55,8 @@ pub(crate) struct Slot {
     pub(crate) spared: HashSet<ProcessId>,
     /// Processes that have to do with it and are not ended with it.
     pub(crate) beyond: Beyond,
+    /// Processes that never count, whosever they are.
+    pub(crate) untouchable: Arc<HashSet<ProcessId>>,
 }
 
 impl EndingCall {
@@ -69,10 +72,7 @@ impl EndingCall {
         let untouchable: HashSet<ProcessId> =
             care.bystanders.iter().chain(&care.here.ancestors).copied().chain(server).collect();
         let untouchable = Arc::new(untouchable);
-        let environments = match &shared.grants.signals {
-            Some(asked) => Environments::read(&table, asked.environment.keys()),
-            None => Environments::default(),
-        };
+        let environments = Environments::read(&table, &shared.grants);
         let mut slots = Vec::new();
         for permit in permits {
             let proof = match &shared.grants.signals {
@@ -93,7 +93,17 @@ impl EndingCall {
                 None => Default::default(),
             };
             let spared = HashSet::new();
-            slots.push(Slot { permit, ran: false, terminated: false, proof, known, spared, beyond });
+            let untouchable = Arc::clone(&untouchable);
+            slots.push(Slot {
+                permit,
+                ran: false,
+                terminated: false,
+                proof,
+                known,
+                spared,
+                beyond,
+                untouchable,
+            });
         }
         Ok(Self { slots })
     }
@@ -143,12 +153,12 @@ impl State {
             return Ok(Err(deny(self, "ending", asked, mend)));
         }
         let address = slot.permit.address();
-        let incarnation = &slot.permit.session().incarnation;
+        let session = slot.permit.session();
         let filled = shared.grants.fill(command, &shared.settings, |hole| match hole {
-            "instance" => Some(address.instance.as_str()),
-            "key" => Some(address.key.as_str()),
-            "incarnation" => Some(incarnation.as_str()),
-            _ => None,
+            "instance" => Some(Cow::Borrowed(address.instance.as_str())),
+            "key" => Some(Cow::Borrowed(address.key.as_str())),
+            "incarnation" => Some(Cow::Borrowed(session.incarnation.as_str())),
+            fact => session.fact(fact.strip_prefix(FACT)?).map(|value| Cow::Owned(as_word(value))),
         });
         Ok(match filled {
             Ok(words) => Ok(Line {
@@ -164,17 +174,30 @@ impl State {
         })
     }
 
-    /// Uses a permit for signals, and takes its case out of its slot.
+    /// What the other sessions of this call list. That another session uses a
+    /// process is believed only of these: those that are not being ended at all
+    /// were taken out before.
+    fn listed_by_others(&mut self, permit: &Resource<PermitHandle>) -> wasmtime::Result<HashSet<ProcessId>> {
+        let at = self.resources.get(permit)?.slot;
+        let slots = self.ending.iter().flat_map(|ending| ending.slots.iter().enumerate());
+        let others = slots.filter(|(other, _)| *other != at);
+        Ok(others.flat_map(|(_, slot)| slot.permit.session().processes.iter().copied()).collect())
+    }
+
+    /// Uses a permit for signals, and takes its case out of its slot. What is in
+    /// `spare` is left alone; only what is in `others` too may live on without
+    /// the end being called a failure.
     fn take_for_terminate(
         &mut self,
         permit: &Resource<PermitHandle>,
         spare: &HashSet<ProcessId>,
+        others: &HashSet<ProcessId>,
     ) -> wasmtime::Result<Result<Case, types::Error>> {
         let slot = self.slot(permit)?;
         if std::mem::replace(&mut slot.terminated, true) {
             return Ok(Err(self.used("terminate")));
         }
-        slot.spared.extend(slot.known.intersection(spare));
+        slot.spared.extend(slot.known.intersection(others).filter(|id| spare.contains(id)));
         let known: HashSet<ProcessId> = slot.known.difference(spare).copied().collect();
         match slot.proof.take() {
             Some(mut proof) => {
@@ -186,6 +209,14 @@ impl State {
                 Ok(Err(deny(self, "ending", "signals to a session's processes".to_owned(), mend)))
             }
         }
+    }
+}
+
+/// A fact in a command line.
+fn as_word(value: &Value) -> String {
+    match value {
+        Value::Texts(texts) => texts.join(" "),
+        other => other.to_string(),
     }
 }
 
@@ -226,7 +257,8 @@ impl ending::Host for State {
         let mut cases = Vec::new();
         let mut answers: Vec<Option<types::Error>> = Vec::new();
         for permit in &permits {
-            match self.take_for_terminate(permit, &spare)? {
+            let others = if spare.is_empty() { HashSet::new() } else { self.listed_by_others(permit)? };
+            match self.take_for_terminate(permit, &spare, &others)? {
                 Ok(case) => {
                     cases.push(case);
                     answers.push(None);
@@ -234,8 +266,9 @@ impl ending::Host for State {
                 Err(error) => answers.push(Some(error)),
             }
         }
+        let shared = Arc::clone(&self.shared);
         let done = tokio::task::spawn_blocking(move || {
-            let reports = terminate(&mut cases);
+            let reports = terminate(&mut cases, &shared.grants);
             (reports, cases)
         })
         .await;

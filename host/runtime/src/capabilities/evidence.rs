@@ -9,11 +9,12 @@
 //!   child of the instance's server); or
 //! * descends from a root, or is in a root's kernel session; or
 //! * carries the environment that the manifest names, filled with this server's
-//!   pid and this session's facts;
+//!   pid and this session's facts, and is one that the plugin may look at;
 //!
-//! and then only when it is no older than the session's oldest root, runs as
-//! this user, and is none of the untouchable: the server, Reap and its
-//! ancestors, processes of sessions that are not being ended, pid 1.
+//! and then only when it is no older than the server, runs as this user, and is
+//! none of the untouchable: the server, Reap and its ancestors, processes of
+//! sessions that are not being ended, pid 1. A daemon that serves others, and all
+//! that lives in it, is left alone.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use crate::template::Template;
 #[derive(Debug)]
 pub(crate) struct Proof {
     roots: Vec<ProcessId>,
+    /// The roots, and those that would be but run as another user.
+    trunks: Vec<ProcessId>,
     server: Option<ProcessId>,
     uid: u32,
     /// Nothing that started before this is the session's.
@@ -48,6 +51,8 @@ pub(crate) struct Beyond {
     pub(crate) serving: Vec<(ProcessId, String)>,
     /// What runs in it as another user, and cannot be ended.
     pub(crate) foreign: Vec<ProcessId>,
+    /// Those daemons and all that lives in them.
+    pub(crate) sheltered: HashSet<ProcessId>,
 }
 
 fn own_uid() -> u32 {
@@ -61,23 +66,32 @@ pub(crate) struct Environments {
 }
 
 impl Environments {
-    /// Reads the named variables of every process of this user.
-    pub(crate) fn read<'a>(table: &ProcessTable, names: impl Iterator<Item = &'a String>) -> Self {
-        let names: Vec<String> = names.cloned().collect();
+    /// Reads the variables that the proofs are made of, of every process that the
+    /// plugin may look at.
+    ///
+    /// A process of another PID namespace is left out: the pid in its variables is
+    /// a number of that namespace, and somebody else's here.
+    pub(crate) fn read(table: &ProcessTable, grants: &Grants) -> Self {
+        let names: Vec<String> =
+            grants.signals.iter().flat_map(|asked| asked.environment.keys().cloned()).collect();
+        // Without /proc there is no proof, and then nothing is anybody's.
+        let (Some(grant), Ok(mut proc)) = (&grants.processes, Proc::open()) else { return Self::default() };
         if names.is_empty() {
             return Self::default();
         }
-        // Without it there is no proof, and then nothing is anybody's.
-        let Ok(mut proc) = Proc::open() else { return Self::default() };
-        let uid = own_uid();
-        let rows = table.rows().iter().filter(|row| row.uid == uid && !row.zombie);
+        let here = proc.link(std::process::id(), NAMESPACE);
+        let rows = table.rows().iter().filter(|row| !row.zombie && row.uid == grant.uid);
         let read = rows.filter_map(|row| {
             let variables = environment_of(&mut proc, row.id, &names)?;
-            (!variables.is_empty()).then_some((row.id, variables))
+            let ours = !variables.is_empty() && proc.link(row.id.pid, NAMESPACE) == here;
+            (ours && grant.shows(row, &mut proc)).then_some((row.id, variables))
         });
         Self { read: read.collect() }
     }
 }
+
+/// The link that tells a process's PID namespace.
+const NAMESPACE: &str = "ns/pid";
 
 impl Proof {
     /// Works out how the session's processes are told. `untouchable` are those
@@ -92,23 +106,23 @@ impl Proof {
     ) -> Result<Self, String> {
         // What a plugin may not look at, it cannot claim either.
         let mut proc = Proc::open().map_err(|error| format!("cannot read /proc: {error}"))?;
-        let shown = |id: &ProcessId| {
+        let mut shown = |id: &ProcessId| {
             let seen = grants.processes.as_ref().zip(table.row(*id));
             seen.is_some_and(|(grant, row)| grant.shows(row, &mut proc))
         };
-        let listed = session.processes.iter().copied().filter(shown);
-        let roots: Vec<ProcessId> = match asked.root {
-            RootProof::Listed => listed.collect(),
-            RootProof::ChildOfServer => {
-                let server = server.filter(|id| table.row(*id).is_some());
-                listed.filter(|id| is_child(table, *id, server)).collect()
-            }
+        let server = server.filter(|id| is_server(table, *id, asked));
+        let listed = session.processes.iter().copied().filter(|id| table.row(*id).is_some());
+        let trunks: Vec<ProcessId> = match asked.root {
+            RootProof::Listed => listed.filter(&mut shown).collect(),
+            RootProof::ChildOfServer => listed.filter(|id| is_child(table, *id, server)).collect(),
         };
-        // Without a root that lives, only the environment can tell; then nothing
-        // older than the server itself can be the session's.
-        let earliest = roots.iter().map(|root| root.started).min().or(server.map(|id| id.started));
+        let roots: Vec<ProcessId> = trunks.iter().copied().filter(shown).collect();
+        // The server's start, and not that of the oldest pane that lives: a pane
+        // that was opened anew left older daemons behind.
+        let earliest = server.map(|id| id.started).or(roots.iter().map(|root| root.started).min());
         Ok(Self {
             roots,
+            trunks,
             server,
             uid: own_uid(),
             earliest: earliest.unwrap_or(u64::MAX),
@@ -117,11 +131,6 @@ impl Proof {
             untouchable,
             spared: HashSet::new(),
         })
-    }
-
-    /// The names of the variables that prove a process.
-    pub(crate) fn variables(&self) -> impl Iterator<Item = &String> {
-        self.environment.iter().map(|(name, _)| name)
     }
 
     /// Adds to what never counts.
@@ -141,8 +150,8 @@ impl Proof {
         let sessions = self.kernel_sessions(table, known);
         found.extend(table.rows().iter().filter(|row| sessions.contains(&row.session)).map(|row| row.id));
         if self.server_is_not_another(table) {
-            let proven = environments.read.iter().filter(|(_, variables)| self.proves(variables));
-            found.extend(proven.map(|(id, _)| *id));
+            let sheltered = self.sheltered(table, environments);
+            found.extend(self.proven(environments).filter(|id| !sheltered.contains(id)));
         }
         let counted = |row: &Row| self.counts(row);
         table.trees(found, counted)
@@ -166,6 +175,18 @@ impl Proof {
     /// server, an environment that names the pid proves nothing.
     fn server_is_not_another(&self, table: &ProcessTable) -> bool {
         self.server.is_none_or(|server| table.pid(server.pid).is_none_or(|row| row.id == server))
+    }
+
+    /// The processes whose environment proves them.
+    fn proven(&self, environments: &Environments) -> impl Iterator<Item = ProcessId> {
+        environments.read.iter().filter(|(_, variables)| self.proves(variables)).map(|(id, _)| *id)
+    }
+
+    /// Daemons that serve others, and all that lives in them: a job in `screen`
+    /// carries the variables of the pane that screen was started from.
+    fn sheltered(&self, table: &ProcessTable, environments: &Environments) -> HashSet<ProcessId> {
+        let daemon = |id: &ProcessId| table.row(*id).is_some_and(|row| self.serves_others(row));
+        table.trees(self.proven(environments).filter(daemon), |_| true)
     }
 
     fn proves(&self, variables: &[(String, String)]) -> bool {
@@ -195,16 +216,30 @@ impl Proof {
     /// What outlives the session by intent or by force: daemons that serve
     /// others, and what runs as another user.
     pub(crate) fn beyond(&self, table: &ProcessTable, environments: &Environments) -> Beyond {
-        let proven = environments.read.iter().filter(|(_, variables)| self.proves(variables));
-        let serving = proven
-            .filter_map(|(id, _)| table.row(*id))
-            .filter(|row| row.id.started >= self.earliest && !self.untouchable.contains(&row.id))
-            .filter(|row| self.serves_others(row))
+        let touchable = |row: &Row| row.id.started >= self.earliest && !self.untouchable.contains(&row.id);
+        let serving = self
+            .proven(environments)
+            .filter_map(|id| table.row(id))
+            .filter(|row| touchable(row) && self.serves_others(row))
             .map(|row| (row.id, row.name.clone()));
-        let tree = table.trees(self.roots.iter().copied(), |row| !self.untouchable.contains(&row.id));
+        let leaders: HashSet<u32> = self.trunks.iter().map(|id| id.pid).collect();
+        let sessions = table.rows().iter().filter(|row| leaders.contains(&row.session)).map(|row| row.id);
+        let tree = table.trees(self.trunks.iter().copied().chain(sessions), touchable);
         let foreign = tree.into_iter().filter(|id| table.row(*id).is_some_and(|row| row.uid != self.uid));
-        Beyond { serving: serving.collect(), foreign: foreign.collect() }
+        Beyond {
+            serving: serving.collect(),
+            foreign: foreign.collect(),
+            sheltered: self.sheltered(table, environments),
+        }
     }
+}
+
+/// Whether the process that the backend calls its server is one, by the manifest:
+/// else any process could be named, and its children be ended.
+fn is_server(table: &ProcessTable, id: ProcessId, asked: &SignalsAsk) -> bool {
+    let name = asked.server.as_deref().and_then(|glob| glob_regex(glob).ok());
+    let seen = name.zip(table.row(id));
+    seen.is_some_and(|(name, row)| name.is_match(&row.name) && row.uid == own_uid())
 }
 
 fn is_child(table: &ProcessTable, id: ProcessId, server: Option<ProcessId>) -> bool {
@@ -268,6 +303,7 @@ mod tests {
         executables = ["*"]
         [asks.ending.signals]
         root = "child-of-server"
+        server = "tmux: server"
         environment = { TMUX = '.*,{server},{fact.number}', TMUX_PANE = '{fact.panes}' }
         spare = ["tmux: server"]
     "#;
@@ -295,8 +331,8 @@ mod tests {
     fn rows() -> Vec<Row> {
         vec![
             row(1, 0, 1),
-            row(50, 1, 50),     // older than everything
-            row(100, 1, 100),   // the server
+            row(50, 1, 50), // older than everything
+            Row { name: "tmux: server".to_owned(), ..row(100, 1, 100) },
             row(110, 100, 110), // the pane
             row(111, 110, 110), // its child
             row(112, 111, 112), // a grandchild that called setsid
@@ -396,6 +432,52 @@ mod tests {
     }
 
     #[test]
+    fn what_lives_in_a_daemon_that_serves_others_is_left_alone() {
+        let mut rows = rows();
+        rows.push(Row { name: "tmux: server".to_owned(), ..row(130, 1, 130) });
+        rows.push(row(131, 130, 131));
+        let table = ProcessTable::from_rows(rows);
+        let mut environments = environments();
+        let carried = environments.read[1].1.clone();
+        environments.read.extend([(id(130), carried.clone()), (id(131), carried)]);
+        assert_eq!(found(&table, &environments, &[]), [110, 111, 112, 113, 120]);
+    }
+
+    #[test]
+    fn a_daemon_older_than_the_pane_that_lives_is_the_sessions() {
+        let mut rows = rows();
+        rows.push(row(105, 1, 105)); // left behind by a pane that was opened anew
+        let table = ProcessTable::from_rows(rows);
+        let mut environments = environments();
+        let carried = environments.read[1].1.clone();
+        environments.read.push((id(105), carried));
+        assert!(found(&table, &environments, &[]).contains(&105));
+    }
+
+    #[test]
+    fn a_server_that_is_no_such_program_has_no_children() {
+        let mut rows = rows();
+        for row in &mut rows {
+            if row.id.pid == 100 {
+                row.name = "bash".to_owned();
+            }
+        }
+        assert!(found(&ProcessTable::from_rows(rows), &environments(), &[]).is_empty());
+    }
+
+    #[test]
+    fn another_users_process_that_lost_its_parent_is_named() {
+        let mut rows = rows();
+        for row in &mut rows {
+            row.uid += u32::from([110, 113].contains(&row.id.pid)); // the leader, and one of its session
+        }
+        let table = ProcessTable::from_rows(rows);
+        let mut foreign = proof(&table, &session()).beyond(&table, &environments()).foreign;
+        foreign.sort_unstable();
+        assert_eq!(foreign, [id(110), id(113)]);
+    }
+
+    #[test]
     fn a_reused_pid_of_the_leader_is_not_its_session() {
         let mut rows = rows();
         rows.retain(|row| ![110, 111, 112, 113].contains(&row.id.pid));
@@ -426,7 +508,11 @@ mod tests {
     fn once_the_pid_is_another_servers_its_environment_proves_nothing() {
         let mut rows = rows();
         rows.retain(|row| row.id.pid != 100);
-        rows.push(Row { id: ProcessId { pid: 100, started: 9_999 }, ..row(100, 1, 100) });
+        rows.push(Row {
+            id: ProcessId { pid: 100, started: 9_999 },
+            name: "tmux: server".to_owned(),
+            ..row(100, 1, 100)
+        });
         let proof = proof(&ProcessTable::from_rows(self::rows()), &session());
         let left = proof.find(&ProcessTable::from_rows(rows), &environments(), &HashSet::new());
         assert!(!left.contains(&id(120)));

@@ -2,6 +2,7 @@
 //! surroundings and its settings when it is loaded, so that every later check is
 //! a plain comparison.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -98,14 +99,14 @@ impl Grants {
         &self,
         command: &Command,
         settings: &[Fact],
-        value: impl Fn(&str) -> Option<&'a str>,
+        value: impl Fn(&str) -> Option<Cow<'a, str>>,
     ) -> Result<Vec<String>, BadValue> {
         let checked = |name: &str| {
             let bad = |wanted: String| BadValue { hole: name.to_owned(), wanted };
             let value = value(name).ok_or_else(|| bad("a value".to_owned()))?;
             let hole = self.holes.get(name).ok_or_else(|| bad("a declaration in the manifest".to_owned()))?;
-            hole.check(value, settings).map_err(bad)?;
-            Ok(value.to_owned())
+            hole.check(&value, settings).map_err(bad)?;
+            Ok(value.into_owned())
         };
         command.words.iter().map(|word| word.fill(checked)).collect()
     }
@@ -224,7 +225,9 @@ mod tests {
         );
         let settings = [Fact { name: "sockets".into(), value: Value::Texts(vec!["/elsewhere/s".into()]) }];
         let fill = |socket: &'static str, id: &'static str| {
-            grants.fill(&grants.commands["c"], &settings, |name| Some(if name == "id" { id } else { socket }))
+            grants.fill(&grants.commands["c"], &settings, |name| {
+                Some(Cow::Borrowed(if name == "id" { id } else { socket }))
+            })
         };
         assert_eq!(fill("/run/x/a", "$3").expect("good"), ["t", "-S", "/run/x/a", "$3:"]);
         assert_eq!(fill("/elsewhere/s", "$3").expect("good")[2], "/elsewhere/s");

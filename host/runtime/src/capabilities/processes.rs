@@ -14,8 +14,12 @@ use crate::convert::process_id;
 use crate::process::{Proc, ProcessTable, Row};
 use crate::state::State;
 
-/// The most bytes that are read of an argument vector or an environment.
+/// The most bytes that are read of an argument vector.
 const LONGEST: usize = 256 << 10;
+
+/// The most bytes that are read of an environment: more than the kernel lets a
+/// program be started with, so that nothing can hide behind the first part.
+const LONGEST_ENVIRONMENT: usize = 16 << 20;
 
 impl State {
     fn process_grant(&self) -> Result<&ProcessGrant, types::Error> {
@@ -151,7 +155,7 @@ pub(crate) fn environment_of(
     id: ProcessId,
     granted: &[String],
 ) -> Option<Vec<(String, String)>> {
-    let bytes = proc.file(id.pid, "environ", LONGEST)?;
+    let bytes = proc.file(id.pid, "environ", LONGEST_ENVIRONMENT)?;
     let pairs = words(&bytes).filter_map(|word| {
         let split = word.iter().position(|&byte| byte == b'=')?;
         let name = std::str::from_utf8(&word[..split]).ok()?;

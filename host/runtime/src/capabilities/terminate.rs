@@ -13,6 +13,7 @@ use reap_core::session::ProcessId;
 use rustix::process::Signal;
 
 use crate::capabilities::evidence::{Environments, Proof};
+use crate::capabilities::grants::Grants;
 use crate::limits::{AFTER_KILL, GRACE, SETTLE};
 use crate::process::{Held, NotHeld, ProcessTable, alive, wait_for_end};
 
@@ -38,12 +39,12 @@ pub(crate) struct Report {
 
 /// Ends the processes of all cases, and counts the signals sent. Blocks for as
 /// long as the slowest takes.
-pub(crate) fn terminate(cases: &mut [Case]) -> io::Result<(Vec<Report>, u64)> {
+pub(crate) fn terminate(cases: &mut [Case], grants: &Grants) -> io::Result<(Vec<Report>, u64)> {
     let mut work =
         Work { refused: HashMap::new(), termed: HashSet::new(), killed: HashSet::new(), signals: 0 };
     let known: HashSet<ProcessId> = cases.iter().flat_map(|case| &case.known).copied().collect();
     work.wait(&known, SETTLE);
-    let left = look(cases)?;
+    let left = look(cases, grants)?;
     if !left.is_empty() {
         work.send(&left, Signal::TERM);
         // A stopped process only acts on TERM once it goes on.
@@ -51,7 +52,7 @@ pub(crate) fn terminate(cases: &mut [Case]) -> io::Result<(Vec<Report>, u64)> {
         work.wait(&left, GRACE);
     }
     for _ in 0..KILL_ROUNDS {
-        let left: HashSet<ProcessId> = look(cases)?.difference(&work.hopeless()).copied().collect();
+        let left: HashSet<ProcessId> = look(cases, grants)?.difference(&work.hopeless()).copied().collect();
         if left.is_empty() {
             break;
         }
@@ -62,10 +63,9 @@ pub(crate) fn terminate(cases: &mut [Case]) -> io::Result<(Vec<Report>, u64)> {
 }
 
 /// Looks again: adds to each case what joined it, and gives back all that live.
-fn look(cases: &mut [Case]) -> io::Result<HashSet<ProcessId>> {
+fn look(cases: &mut [Case], grants: &Grants) -> io::Result<HashSet<ProcessId>> {
     let table = ProcessTable::read()?;
-    let names: HashSet<&String> = cases.iter().flat_map(|case| case.proof.variables()).collect();
-    let environments = Environments::read(&table, names.into_iter());
+    let environments = Environments::read(&table, grants);
     let mut all = HashSet::new();
     for case in cases {
         let found = case.proof.find(&table, &environments, &case.known);
