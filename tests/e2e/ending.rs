@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Family, Process, Server, Session, World, holds};
+use crate::support::{Family, Process, Server, Session, World, holds, run, skip};
 
 /// Everything around a session that must outlive it.
 struct Outside<'w> {
@@ -134,6 +134,31 @@ fn a_server_that_was_started_from_inside_lives_on() {
     outside.is_untouched();
 }
 
+/// The same where reap does not look, so that nothing but its kind tells that it
+/// serves others.
+#[test]
+fn a_server_at_an_unknown_place_lives_on() {
+    let world = World::new();
+    let server = world.server("main");
+    let victim = server.shell("victim");
+    let stays = server.sleeper("stays");
+    let (socket, file) = (world.path("hidden.sock"), world.path("pid"));
+    let guest = format!(r"sh -c 'echo \$\$ >{}; exec sleep 600'", file.display());
+    victim.types(&format!("tmux -f /dev/null -S {} new-session -d \"{guest}\"", socket.display()));
+    let guest = world.process_in(&file);
+    let ask = ["-S", &socket.to_string_lossy(), "display-message", "-p", "#{pid}"];
+    let pid = run(world.command("tmux").args(ask)).exits(0).stdout;
+    let pid = pid.trim();
+    let hidden = Process::of(pid.parse().expect("a pid")).expect("the server runs");
+    assert!(hidden.variable("TMUX").is_some_and(|value| value.starts_with(&server.instance())));
+
+    world.reap(&["kill", "--yes", "--force", "victim"]).exits(0).says(&["tmux: server", pid]);
+    assert!(!victim.lives());
+    assert!(hidden.lives(), "the hidden server was ended");
+    assert!(guest.lives(), "what runs in it was ended");
+    assert!(stays.lives());
+}
+
 #[test]
 fn all_panes_and_windows_end() {
     let world = World::new();
@@ -177,8 +202,7 @@ fn several_are_ended_at_once_and_their_servers_with_them() {
 #[test]
 fn what_belongs_to_another_user_is_named_and_not_touched() {
     if !rustix::process::geteuid().is_root() {
-        // Only root can start such a process; there is nothing to look at.
-        return;
+        return skip("only root can start a process of another user");
     }
     let world = World::new();
     world.open_to_all();

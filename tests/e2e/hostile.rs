@@ -8,7 +8,7 @@ use crate::support::{HOSTILE_BACKEND, Process, Ran, World};
 
 /// Small limits, so that an endless loop does not make the tests long.
 const LIMITS: &str =
-    "[backends.hostile.limits]\nrun_ms = 300\ncall_ms = 3000\nend_ms = 20000\nmemory_bytes = 33554432\n";
+    "[backends.hostile.limits]\nrun_ms = 1000\ncall_ms = 4000\nend_ms = 20000\nmemory_bytes = 33554432\n";
 
 fn world(attack: &str) -> World {
     let world = World::with(&format!(
@@ -43,7 +43,7 @@ fn contained(attack: &str, said: &[&str]) {
 
 #[test]
 fn an_endless_loop() {
-    contained("loop", &["hostile", "run_ms", "300 ms"]);
+    contained("loop", &["hostile", "run_ms", "1000 ms"]);
 }
 
 #[test]

@@ -46,7 +46,11 @@ fn what_runs_in_a_daemon_that_serves_others_is_left_alone() {
     let (first, second) = (world.path("home/first"), world.path("home/second"));
     let screen = world.write(
         "home/screen",
-        format!("#!/bin/sh\nsleep 600 &\necho $! >{}\necho $$ >{}\nwait\n", second.display(), first.display()),
+        format!(
+            "#!/bin/sh\nsleep 600 &\necho $! >{}\necho $$ >{}\nwait\n",
+            second.display(),
+            first.display()
+        ),
     );
     fs::set_permissions(&screen, fs::Permissions::from_mode(0o700)).expect("ours");
     let start = format!("(setsid {} &); exec sleep 600", screen.display());
@@ -83,5 +87,5 @@ fn another_users_leftover_is_a_survivor() {
     assert!(!session.lives() && other.lives(), "{ran}");
     let item = ran.json().at("/items/0");
     assert_eq!(item.at("/outcome").text(), "failed");
-    assert_eq!(item.at("/survivors/0/pid").number(), u64::from(other.pid), "{ran}");
+    assert_eq!(item.at("/survivors/0/process/pid").number(), u64::from(other.pid), "{ran}");
 }
