@@ -7,7 +7,7 @@ use crate::support::{World, run};
 fn unknown_keys_and_bad_values_are_named_with_their_line() {
     let world = World::bare();
     let session = world.server("main").sleeper("work");
-    let cases: [(&str, &str, &[&str]); 15] = [
+    let cases: [(&str, &str, &[&str]); 18] = [
         ("[gaurd]\n", "line 1", &["gaurd", "guard", "policies"]),
         (
             "[guard]\n\nstart_grase = \"0s\"\n",
@@ -25,6 +25,13 @@ fn unknown_keys_and_bad_values_are_named_with_their_line() {
         ("[policies.idle-shell]\nafetr = \"1h\"\n", "line 2", &["afetr", "after"]),
         ("[policies.idle-shell]\nafter = 3\n", "line 2", &["after", "length of time"]),
         ("[policies.idle-shell]\nlimits = { memroy = 1 }\n", "line 2", &["memroy", "valid are"]),
+        (
+            "[policies.idle-shell.limits]\ncall_ms = 9\nrun_ms = 0\n",
+            "line 3",
+            &["policies.idle-shell.limits.run_ms", "more than 0"],
+        ),
+        ("[backends.tmux]\nenabled = true\nsockets = [\"here\"]\n", "line 3", &["sockets", "\"here\""]),
+        ("[backends.tmux]\nsockets = [\n  \"/a\",\n  \"b\",\n]\n", "line 4", &["sockets", "\"b\""]),
         ("[backends.tmux]\nsocket = [\"/x\"]\n", "line 2", &["socket", "sockets"]),
         ("[guard\n", "line 1", &["reap.toml"]),
     ];
@@ -53,6 +60,38 @@ fn a_configuration_that_is_named_must_be_there() {
     run(world.reap_command(&["ls"]).env("REAP_CONFIG", &other)).exits(1).says(&[&other]);
     let good = world.write("good.toml", "").to_string_lossy().into_owned();
     run(world.reap_command(&["ls", "--config", &good]).env("REAP_CONFIG", &other)).exits(0);
+}
+
+/// A pipe that nobody writes to would be waited for, and a device may never end.
+#[test]
+fn what_is_no_regular_file_is_not_read() {
+    let world = World::new();
+    let pipe = world.path("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).expect("it is made");
+    let large = world.write("large", vec![b'#'; (1 << 20) + 1]);
+    let pipe = pipe.to_string_lossy();
+    for (path, words) in [
+        (&*pipe, "it is a pipe; it must be a regular file"),
+        ("/dev/zero", "it is a device; it must be a regular file"),
+        (&large.to_string_lossy(), "it is larger than 1048576 bytes"),
+    ] {
+        world.reap(&["ls", "--config", path]).exits(1).says(&[path, words]);
+    }
+    for path in [&*pipe, "/dev/zero"] {
+        world.reap(&["apply", path]).exits(1).says(&[path, "it must be a regular file"]);
+    }
+    world.reap(&["ls", "--config", "/dev/null"]).exits(0);
+    std::fs::rename(&*pipe, world.config_file()).expect("in the place of the file");
+    world.reap(&["ls"]).exits(1).says(&["reap.toml: cannot be read: it is a pipe"]);
+}
+
+#[test]
+fn a_home_that_is_no_whole_path_is_not_called_unset() {
+    let world = World::bare();
+    let mut command = world.reap_command(&["ls"]);
+    command.env("HOME", "rel").env_remove("XDG_CONFIG_HOME");
+    run(&mut command).exits(1).says(&["HOME is not set to a whole path (it is \"rel\")"]);
 }
 
 #[test]

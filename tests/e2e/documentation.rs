@@ -19,6 +19,7 @@ use reap::runtime::Limits;
 use serde_json::Value;
 
 use crate::support::{Json, Ran, World};
+use Presence::{May, Must};
 use markdown::{PAGES, anchor, page, root, words};
 
 #[test]
@@ -112,61 +113,86 @@ fn the_fields_of_the_json_are_those_of_the_tables() {
     let mut documented = BTreeMap::new();
     for table in page("docs/json.md").tables() {
         assert_eq!(table.head, ["field", "type", "meaning"]);
-        let names: Vec<String> = table.names().iter().map(ToString::to_string).collect();
-        documented.insert(table.heading, BTreeSet::from_iter(names));
+        let fields = table.rows.iter().map(|row| {
+            (row[0].trim_matches('`').to_owned(), if row[1].contains("*when ") { May } else { Must })
+        });
+        documented.insert(table.heading.clone(), fields.collect::<BTreeMap<_, _>>());
     }
     assert_eq!(documented, real_fields());
 }
 
-type Fields = BTreeMap<String, BTreeSet<String>>;
+/// By type and field, whether the field must be there.
+type Fields = BTreeMap<String, BTreeMap<String, Presence>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Must,
+    May,
+}
 
 fn real_fields() -> Fields {
     let world = World::with(ALL_REASONS);
     let server = world.server("main");
     let (made, busy) = (server.shell("made"), server.sleeper("busy"));
     server.tmux(&["set-option", "-t", &made.id, "@reap-owner", &busy.address()]);
+    let sessions = world.reap(&["ls", "--json"]).exits(0).json().list();
     let session = world.reap(&["ls", "--json", "made"]).exits(0).json().at("/0");
-    let shown = world.reap(&["show", "--json", "made"]).exits(0).json();
+    let shown = ["made", "busy"].map(|title| world.reap(&["show", "--json", title]).exits(0).json());
     let plan = world.reap(&["cleanup", "--dry-run", "--json"]).exits(0).json();
+    let selected = world.reap(&["cleanup", "--dry-run", "--json", "made"]).exits(0).json();
     let done = world.reap(&["kill", "--yes", "--json", "busy"]).exits(0).json();
+    let details = shown[0].clone();
 
     let mut all = Fields::new();
-    let mut add = |name: &str, json: &Json, known: &[&str]| {
-        let fields = json.fields().into_iter().filter(|field| !known.contains(field)).map(str::to_owned);
+    let mut add = |name: &str, seen: &[Json], known: &[&str]| {
+        let there = |field: &&str| seen.iter().all(|one| one.fields().contains(field));
+        let fields = seen.iter().flat_map(Json::fields).filter(|field| !known.contains(field));
+        let fields = fields.map(|field| (field.to_owned(), if there(&field) { Must } else { May }));
         all.insert(name.to_owned(), fields.collect());
     };
-    add("Session", &session, &[]);
-    add("Address", &session.at("/parent"), &[]);
-    add("Process", &session.at("/processes/0"), &[]);
-    add("Verdict", &session.at("/verdict"), &[]);
-    add("Reason", &session.at("/verdict/reasons").find("/policy", "dead-panes"), &[]);
+    add("Session", &sessions, &[]);
+    add("Address", &[session.at("/parent")], &[]);
+    add("Process", &session.at("/processes").list(), &[]);
+    add("Verdict", &sessions.iter().map(|one| one.at("/verdict")).collect::<Vec<_>>(), &[]);
+    let reasons = session.at("/verdict/reasons");
+    for (policy, unusual) in [("dead-panes", true), ("idle-shell", false)] {
+        let reason = reasons.find("/policy", policy);
+        assert_eq!((reason.at("/shadow").flag(), reason.at("/fault").flag()), (unusual, unusual));
+    }
+    add("Reason", &reasons.list(), &[]);
     add("Details", &shown, &session.fields());
-    add("Fact", &shown.at("/extra/0"), &[]);
-    add("Vote", &shown.at("/votes/0"), &[]);
-    add("Plan", &plan, &[]);
-    add("Item", &plan.at("/items/0"), &[]);
-    add("Lifts", &plan.at("/items/0/lifts"), &[]);
-    add("Kept", &plan.at("/kept/0"), &[]);
-    add("Outcome", &done.at("/items/0"), &plan.at("/items/0").fields());
-    for (name, json) in rare() {
-        add(name, &Json::new(json.expect("JSON")), &[]);
+    add("Fact", &details.at("/extra").list(), &[]);
+    add("Vote", &shown.iter().flat_map(|one| one.at("/votes").list()).collect::<Vec<_>>(), &[]);
+    add("Plan", &[plan.clone(), selected], &[]);
+    add("Item", &plan.at("/items").list(), &[]);
+    add("Lifts", &[plan.at("/items/0/lifts")], &[]);
+    add("Kept", &plan.at("/kept").list(), &[]);
+    add("Outcome", &done.at("/items").list(), &plan.at("/items/0").fields());
+    for (name, seen) in rare() {
+        add(name, &seen.map(|json| Json::new(json.expect("JSON"))), &[]);
     }
     all
 }
 
 /// What a run on a healthy machine does not give.
-fn rare() -> [(&'static str, serde_json::Result<Value>); 4] {
+/// Of each, one with everything and one with as little as may be.
+fn rare() -> [(&'static str, [serde_json::Result<Value>; 2]); 4] {
     let backend = PluginName::new("tmux").expect("a name");
     let reason = String::new();
     let instance = Some(Instance::new("/s"));
     let mark = Mark { since: Timestamp::from_millis(1), times: 1 };
     let process = ProcessId { pid: 1, started: 1 };
-    let held = Held { backend: backend.clone(), reason: reason.clone(), plan: Some(PlanId::default()) };
+    let mark = |times| serde_json::to_value(Mark { times, ..mark });
+    let held = |plan| serde_json::to_value(Held { backend: backend.clone(), reason: reason.clone(), plan });
+    let unknown = |instance| {
+        serde_json::to_value(Unknown { backend: backend.clone(), instance, reason: reason.clone() })
+    };
+    let survivor = || serde_json::to_value(Survivor { process, reason: reason.clone() });
     [
-        ("Mark", serde_json::to_value(mark)),
-        ("Held", serde_json::to_value(held)),
-        ("Unknown", serde_json::to_value(Unknown { backend, instance, reason: reason.clone() })),
-        ("Survivor", serde_json::to_value(Survivor { process, reason })),
+        ("Mark", [mark(1), mark(0)]),
+        ("Held", [held(Some(PlanId::default())), held(None)]),
+        ("Unknown", [unknown(instance), unknown(None)]),
+        ("Survivor", [survivor(), survivor()]),
     ]
 }
 
@@ -289,32 +315,68 @@ fn the_documented_limits_are_the_defaults() {
     assert_eq!(documented, real.collect::<Vec<_>>());
 }
 
-/// Each message in the guide is one of the program: its parts stand in the sources.
+/// Each message in the guide is one of the program. What stands in the place of
+/// `...` is filled in there; a message may be made of two, joined by a colon.
 #[test]
 fn the_messages_of_the_guide_are_in_the_program() {
     let mut sources = String::new();
     for folder in ["host/core/src", "host/runtime/src", "host/reap/src", "plugins/tmux/src"] {
         read_all(&root().join(folder), &mut sources);
     }
+    let sources = template(&sources);
     let table = page("docs/guide.md").table("When something is wrong");
-    for message in table.rows.iter().flat_map(|row| row[0].split('`').skip(1).step_by(2)) {
-        for part in message.split("...").flat_map(|part| part.split(": ")).map(str::trim) {
-            assert!(sources.contains(part), "nothing says {part:?}, which is in {message:?}");
-        }
-    }
+    assert!(table.rows.len() > 30);
+    let messages = table.rows.iter().flat_map(|row| row[0].split('`').skip(1).step_by(2));
+    let unsaid: Vec<&str> = messages
+        .filter(|message| {
+            let bare = |part: &str| part.trim_matches(['.', ' ', ':']).to_owned();
+            let said = |part: &str| part.len() >= SHORTEST && sources.contains(part);
+            !said(&bare(message)) && !message.split(": ").map(bare).all(|part| said(&part))
+        })
+        .collect();
+    assert!(unsaid.is_empty(), "nothing says these: {unsaid:#?}");
 }
 
-/// The sources as one text, with texts that go over several lines joined.
+/// Less than this is found anywhere.
+const SHORTEST: usize = 8;
+
+/// The text with `...` for what is filled in, and without its marks of quoting.
+fn template(text: &str) -> String {
+    let mut pieces = text.split('{');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    let filled = pieces.fold(first, |text, piece| match piece.split_once('}') {
+        Some((name, rest)) if !name.contains(['\n', ' ']) => format!("{text}...{rest}"),
+        _ => format!("{text}{{{piece}"),
+    });
+    filled.replace(['`', '\\'], "").replace("... ...", "...")
+}
+
+/// The sources as one text without tests and comments, and with texts that go
+/// over several lines joined.
 fn read_all(folder: &Path, into: &mut String) {
     for entry in fs::read_dir(folder).expect("a folder of sources") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             read_all(&path, into);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
+        } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
             let text = fs::read_to_string(&path).expect("a source");
-            let mut pieces = text.split("\\\n");
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code = lines.fold(String::new(), |code, line| code + line + "\n");
+            let mut pieces = code.split("\\\n");
             into.push_str(pieces.next().unwrap_or_default());
             pieces.for_each(|piece| into.push_str(piece.trim_start()));
         }
     }
+}
+
+#[test]
+fn the_exit_statuses_of_the_guide_are_those_of_the_help() {
+    let help = World::bare().reap(&["--help"]).exits(0).stdout;
+    let (_, told) = help.split_once("Exit status:\n").expect("the statuses are in the help");
+    let told: Vec<&str> = told.lines().filter(|line| !line.is_empty()).map(str::trim).collect();
+    let table = page("docs/guide.md").table("Exit status");
+    let documented: Vec<String> =
+        table.rows.iter().map(|row| format!("{}  {}", row[0], row[1].replace('`', ""))).collect();
+    assert_eq!(told, documented);
 }

@@ -29,7 +29,11 @@ fn a_daemon_of_a_dead_pane_ends_with_the_session() {
     let keeper = server.sleeper("keeper");
     server.tmux(&["set-option", "-g", "remain-on-exit", "on"]);
     let file = world.path("home/pid");
-    let leave = format!("(setsid sh -c 'echo $$ >{}; exec sleep 600' &)", file.display());
+    // It waits for its daemon: one that has not left yet would hear the hangup.
+    let leave = format!(
+        "(setsid sh -c 'echo $$ >{0}; exec sleep 600' &); until [ -s {0} ]; do sleep 0.05; done",
+        file.display()
+    );
     let session = server.start("dead", &["sh", "-c", &leave]);
     let daemon = world.process_in(&file);
     server.tmux(&["split-window", "-d", "-t", &session.id, "sleep 600"]);

@@ -58,7 +58,7 @@ fn awkward_names_are_listed_exactly() {
         let shown = world.reap(&["show", "--json", "--", title]).exits(0).json();
         assert_eq!(shown.at("/key").text(), session.id, "{title}");
     }
-    let table = world.reap(&["ls"]).exits(0).says(&["ünï — 日本 🦀", "a|b", "=lead"]);
+    let table = world.reap(&["ls"]).exits(0).says(&["ünï — 日本 🦀", "a|b", "=lead", "two␣␣words␣"]);
     assert_eq!(table.stdout.lines().count(), 1 + sessions.len());
     assert!(!table.stdout.contains(['\u{1b}', '\u{202e}', '\t']), "{table}");
 }

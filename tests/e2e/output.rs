@@ -154,6 +154,108 @@ fn on_a_terminal_it_asks_and_takes_no_for_an_answer() {
     }
 }
 
+/// What was refused is said, and the answer was heeded all the same.
+#[test]
+fn a_no_is_no_failure_even_where_something_was_refused() {
+    let world = World::with(AT_ONCE);
+    let server = world.server("main");
+    let (victim, kept) = (server.shell("victim"), server.shell("kept"));
+    world.reap(&["protect", "kept"]).exits(0);
+    let console = world.server("console").shell("console");
+    let program = env!("CARGO_BIN_EXE_reap");
+    console.types(&format!("clear; {program} kill victim kept; echo exit=$?"));
+    holds("the question", || console.screen().contains("[y/N]"));
+    console.types("n");
+    holds("the end of it", || console.screen().lines().any(|line| line.starts_with("exit=")));
+    let screen = console.screen();
+    assert!(screen.contains("is not ended") && screen.contains("exit=0"), "{screen}");
+    assert!(victim.lives() && kept.lives());
+}
+
+/// Whoever types the end of input at the question has not pressed return.
+#[test]
+fn the_end_of_input_is_a_no() {
+    let world = World::with(AT_ONCE);
+    let victim = world.server("main").shell("victim");
+    let console = world.server("console").shell("console");
+    console.types(&format!("clear; {} kill victim; echo exit=$?", env!("CARGO_BIN_EXE_reap")));
+    holds("the question", || console.screen().contains("[y/N]"));
+    console.server.tmux(&["send-keys", "-t", &format!("{}:", console.id), "C-d"]);
+    holds("the end of it", || console.screen().lines().any(|line| line.starts_with("exit=0")));
+    assert!(console.screen().lines().any(|line| line == "Nothing was ended."), "{}", console.screen());
+    assert!(victim.lives());
+}
+
+/// No file was given, so none can be made anew.
+#[test]
+fn a_plan_that_expires_at_the_question_names_no_file() {
+    let world = World::with("[plan]\nlifetime = \"0s\"\n");
+    let session = world.server("main").shell("work");
+    let ran = world.reap(&["kill", "--yes", "work"]).exits(1).says(&["expired", "run the command again"]);
+    assert!(!ran.stderr.contains("reap plan"), "{ran}");
+    assert!(session.lives());
+}
+
+#[test]
+fn an_empty_list_says_why() {
+    let world = World::new();
+    let ls = |words: &[&str], said: &str| {
+        assert_eq!(world.reap(&[&["ls"], words].concat()).exits(0).stdout, said, "{words:?}");
+    };
+    ls(&[], "No sessions.\n");
+    let server = world.server("main");
+    server.shell("one");
+    ls(&["nobody"], "No session matches; there is 1.\n");
+    server.shell("two");
+    ls(&["nobody"], "No session matches; there are 2.\n");
+    for command in [&["ls"][..], &["cleanup", "--dry-run"], &["plan", "-o", "plan.json"]] {
+        let ran = world.reap(&[command, &["backend:tmx"]].concat()).exits(0);
+        assert!(ran.stderr.contains("`backend:tmx` selects nothing"), "{ran}");
+        assert!(ran.stderr.contains("there are: tmux"), "{ran}");
+    }
+    world.configure("[backends.tmux]\nenabled = false\n");
+    ls(&[], "No backend is enabled.\n");
+}
+
+#[test]
+fn an_instance_is_selected_by_path_and_by_label() {
+    let world = World::new();
+    let (first, second) = (world.server("first"), world.server("second"));
+    first.shell("one");
+    second.shell("two");
+    for selector in ["instance:first".to_owned(), format!("instance:{}", first.instance())] {
+        let listed = world.reap(&["ls", "--json", &selector]).exits(0).json();
+        assert_eq!(listed.each("/title"), ["one"], "{selector}");
+    }
+}
+
+/// A shell takes `title:"my job"` apart; `my` and `job` would be two matches.
+#[test]
+fn quotes_that_the_shell_took_are_asked_for() {
+    let world = World::new();
+    let server = world.server("main");
+    server.shell("my job");
+    server.shell("job");
+    for command in ["ls", "cleanup"] {
+        world.reap(&[command, "title:my job"]).exits(2).says(&["'title:\"my job\"'"]);
+    }
+    let listed = world.reap(&["ls", "--json", "title:\"my job\""]).exits(0).json();
+    assert_eq!(listed.each("/title"), ["my job"]);
+    let listed = world.reap(&["ls", "--json", "job backend:tmux"]).exits(0).json();
+    assert_eq!(listed.each("/title"), ["job"]);
+}
+
+#[test]
+fn show_tells_why_a_policy_has_no_vote() {
+    let world =
+        World::with("[policies.idle-shell]\nselect = \"kind:cron\"\n[policies.dead-panes]\nmode = \"off\"\n");
+    world.server("main").shell("work");
+    world
+        .reap(&["show", "work"])
+        .exits(0)
+        .says(&["idle-shell: not asked: it is asked only about `kind:cron`", "dead-panes: off"]);
+}
+
 #[test]
 fn colour_is_for_terminals() {
     let world = World::with(AT_ONCE);
@@ -194,6 +296,46 @@ fn escapes_from_outside_are_made_visible() {
     }
     let shown = world.reap(&["show", "a", "--json"]).exits(0).json();
     assert_eq!(shown.at("/cwd").text(), folder.to_string_lossy());
+}
+
+/// Nor what was typed: somebody may have been told to type it.
+#[test]
+fn escapes_in_arguments_are_made_visible() {
+    let world = World::with(AT_ONCE);
+    world.server("main").shell("work");
+    let name = "e\u{1b}[31mX\u{202e}";
+    let cases: [(&[&str], i32); 9] = [
+        (&["plugin", "inspect", name], 3),
+        (&["plan", "-o", name], 0),
+        (&["plan", "-o", name], 1),
+        (&["plan", "-o", "no/e\u{1b}[31mX\u{202e}"], 1),
+        (&["apply", "no\u{1b}[31mX\u{202e}"], 1),
+        (&["show", name], 3),
+        (&["ls", "titel:e\u{1b}[31mX\u{202e}"], 2),
+        (&["ls", "backend:e\u{1b}[31mX\u{202e}"], 2),
+        (&[name], 2),
+    ];
+    for (words, code) in cases {
+        let ran = world.reap(words).exits(code);
+        assert!(!ran.stdout.contains(['\u{1b}', '\u{202e}']), "{words:?} {:?}", ran.stdout);
+        assert!(!ran.stderr.contains(['\u{1b}', '\u{202e}']), "{words:?} {:?}", ran.stderr);
+    }
+}
+
+/// There is no answer, so nothing is printed in its place.
+#[test]
+fn an_error_prints_no_json() {
+    let world = World::new();
+    world.server("main").shell("work");
+    let cases: [(&[&str], i32); 4] = [
+        (&["kill", "--json", "nope"], 3),
+        (&["show", "--json", "nope"], 3),
+        (&["ls", "--json", "titel:x"], 2),
+        (&["apply", "--json", "nowhere.json"], 1),
+    ];
+    for (words, code) in cases {
+        assert_eq!(world.reap(words).exits(code).stdout, "", "{words:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::support::{HOSTILE_POLICY, World};
+use crate::support::{HOSTILE_BACKEND, HOSTILE_POLICY, World, run};
 
 const FOLDER: &str = "[plugins]\nfolders = [\"plugins\"]\n[policies.idle-shell]\nafter = \"0s\"\n";
 
@@ -51,6 +51,7 @@ fn a_broken_plugin_is_named_and_the_rest_works() {
         let ran = world.reap(&["ls", "--json"]).exits(0).says(words);
         assert_eq!(ran.json().each("/title"), ["orphan"], "{name}");
         fs::remove_file(wasm).and_then(|()| fs::remove_file(manifest)).expect("they are ours");
+        world.reap(&["plugin", "approve", name, "--revoke"]);
     }
     world.reap(&["cleanup", "--yes"]).exits(0);
     assert!(!orphan.lives());
@@ -113,6 +114,63 @@ fn a_policy_that_was_relied_on_and_broke_keeps_everything() {
     assert!(!session.lives());
 }
 
+/// An unmounted folder or a half-done deployment takes the files away, and not
+/// the reasons for keeping sessions alive.
+#[test]
+fn a_policy_that_was_relied_on_and_went_keeps_everything() {
+    let world = World::with(FOLDER);
+    let session = world.server("main").shell("orphan");
+    world.add_hostile_policy();
+    fs::rename(world.path("config/reap/plugins"), world.path("unmounted")).expect("it is ours");
+    fs::create_dir(world.path("config/reap/plugins")).expect("it is gone");
+    for more in ["", "[policies.hostile-policy]\nattack = \"none\"\n"] {
+        world.configure(&format!("{FOLDER}{more}"));
+        let ran = world.reap(&["cleanup", "--yes", "--json"]).exits(0);
+        let ran = ran.says(&["reap plugin approve hostile-policy --revoke", "in [policies.hostile-policy]"]);
+        assert!(ran.json().at("/items").list().is_empty(), "{ran}");
+        assert!(session.lives());
+    }
+    world.reap(&["plugin", "list"]).exits(0).says(&[HOSTILE_POLICY, "in no plugin folder"]);
+    world.reap(&["plugin", "approve", HOSTILE_POLICY, "--yes"]).exits(1).says(&["in no plugin folder"]);
+
+    let items = || world.reap(&["cleanup", "--dry-run", "--json"]).exits(0).json().at("/items").list().len();
+    world.configure(&format!("{FOLDER}[policies.hostile-policy]\nmode = \"off\"\n"));
+    assert_eq!(items(), 1, "the operator does without it");
+    world.configure(FOLDER);
+    assert_eq!(items(), 0);
+    world.reap(&["plugin", "approve", HOSTILE_POLICY, "--revoke"]).exits(0);
+    assert_eq!(items(), 1, "nobody relies on it any more");
+    world.reap(&["plugin", "approve", HOSTILE_POLICY, "--revoke"]).exits(3).says(&["nothing to take back"]);
+    world.reap(&["cleanup", "--yes"]).exits(0);
+    assert!(!session.lives());
+}
+
+#[test]
+fn a_backend_that_was_relied_on_and_went_is_unknown() {
+    let world = World::with(FOLDER);
+    world.server("main").shell("orphan");
+    world.add_hostile_backend();
+    fs::remove_dir_all(world.path("config/reap/plugins")).expect("it is ours");
+    fs::create_dir(world.path("config/reap/plugins")).expect("it is gone");
+    let unknown = || world.reap(&["cleanup", "--dry-run", "--json"]).exits(0).json().at("/unknown");
+    let reason = unknown().find("/backend", HOSTILE_BACKEND).at("/reason");
+    assert!(reason.text().contains("set enabled = false in [backends.hostile]"), "{reason}");
+    world.configure(&format!("{FOLDER}[backends.hostile]\nenabled = false\n"));
+    assert!(unknown().list().is_empty());
+    world.configure(FOLDER);
+    world.reap(&["plugin", "approve", HOSTILE_BACKEND, "--revoke"]).exits(0);
+    assert!(unknown().list().is_empty());
+}
+
+#[test]
+fn a_plugin_whose_name_has_dots_is_named_with_them() {
+    let world = World::with(FOLDER);
+    world.write("config/reap/plugins/my.rules.wasm", "");
+    world.write("config/reap/plugins/my.rules.toml", policy("my-rules"));
+    let ran = world.reap(&["plugin", "list"]).exits(0);
+    ran.says(&["my.rules.toml", "the file must be named my-rules.toml"]);
+}
+
 #[test]
 fn a_second_plugin_of_a_name_does_not_take_the_place_of_the_first() {
     let world = World::with(FOLDER);
@@ -123,7 +181,7 @@ fn a_second_plugin_of_a_name_does_not_take_the_place_of_the_first() {
         fs::copy(&from, world.path(format!("config/reap/plugins/{name}.wasm"))).expect("a copy");
         world.write(&format!("config/reap/plugins/{name}.toml"), policy(name));
     }
-    world.reap(&["ls"]).exits(0).says(&["tmux", "taken by bundled", "idle-shell"]);
+    world.reap(&["ls"]).exits(0).says(&["tmux", "taken by the bundled one", "idle-shell"]);
     world.reap(&["kill", "--yes", "orphan"]).exits(0);
     assert!(!session.lives());
 }
@@ -168,6 +226,29 @@ fn a_cache_that_others_may_write_is_not_used() {
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("it is ours");
     world.reap(&["ls"]).exits(0);
     assert_eq!(fs::read_dir(&folder).expect("it can be read").count(), 0);
+}
+
+/// Root could make any folder, and nobody would find what is kept there.
+#[test]
+fn a_home_that_does_not_exist_is_not_made() {
+    let world = World::cold();
+    let home = world.path("nowhere");
+    let reap = |words: &[&str]| {
+        let mut command = world.reap_command(words);
+        run(command.env("HOME", &home).env_remove("XDG_CACHE_HOME").env_remove("XDG_STATE_HOME"))
+    };
+    let told = reap(&["ls"]).exits(0).says(&["nowhere does not exist", "XDG_CACHE_HOME"]);
+    assert_eq!(told.stderr.matches("compiled plugins are not kept").count(), 1, "{told}");
+    assert!(!home.exists());
+    world.configure(FOLDER);
+    world.bring_hostile_policy();
+    let refused = reap(&["plugin", "approve", HOSTILE_POLICY, "--yes"]).exits(1);
+    refused.says(&["approved.toml", "nowhere does not exist"]);
+    assert!(!home.exists());
+    fs::create_dir(&home).expect("it is ours");
+    let told = reap(&["ls"]).exits(0);
+    assert!(!told.stderr.contains("compiled plugins are not kept"), "{told}");
+    assert!(home.join(".cache/reap").exists());
 }
 
 #[test]

@@ -130,6 +130,22 @@ fn what_is_at_work_is_not_ended_without_force() {
     assert!(!session.lives());
 }
 
+/// Whoever is told that `--force` would do, and then that it does not, believes
+/// neither.
+#[test]
+fn force_is_offered_only_where_it_would_do() {
+    let world = World::bare();
+    world.configure_only(OLD_ENOUGH);
+    world.server("main").sleeper("work");
+    world.reap(&["protect", "work"]).exits(0);
+    let ran = world.reap(&["kill", "--yes", "work"]).exits(4).says(&["@reap-protect", "it was active"]);
+    assert!(!ran.stderr.contains("--force"), "{ran}");
+    let shown = world.reap(&["show", "work"]).exits(0).says(&["@reap-protect", "it was active"]);
+    assert!(!shown.stdout.contains("--force"), "{shown}");
+    world.reap(&["unprotect", "work"]).exits(0);
+    world.reap(&["show", "work"]).exits(0).says(&["reap kill --force ends it anyway"]);
+}
+
 #[test]
 fn what_is_refused_does_not_stop_the_rest() {
     let world = World::new();

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clean;
 use crate::ids::Address;
@@ -142,14 +142,11 @@ impl fmt::Display for Refusal {
                 "it is not known when it was made, so it counts as younger than the start grace of {grace} \
                  ([guard] start_grace)"
             ),
-            Self::Attached => f.write_str("somebody is attached; reap kill --force ends it anyway"),
-            Self::Active { idle: Some(idle) } => {
-                write!(f, "it was active {idle} ago; reap kill --force ends it anyway")
+            Self::Attached => f.write_str("somebody is attached"),
+            Self::Active { idle: Some(idle) } => write!(f, "it was active {idle} ago"),
+            Self::Active { idle: None } => {
+                f.write_str("something runs in it and it is not known when it was last active")
             }
-            Self::Active { idle: None } => f.write_str(
-                "something runs in it and it is not known when it was last active; \
-                 reap kill --force ends it anyway",
-            ),
         }
     }
 }
@@ -157,6 +154,55 @@ impl fmt::Display for Refusal {
 impl Serialize for Refusal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// What to type where nothing but liftable refusals stands. Beside one that
+/// nobody can lift it would be a promise that fails.
+pub const WITH_FORCE: &str = "reap kill --force ends it anyway";
+
+/// The refusals in one line, with the way round them where there is one.
+/// Nothing where there are none.
+pub fn in_words<'a>(refusals: impl IntoIterator<Item = &'a Refusal>) -> Option<String> {
+    let (mut words, mut liftable) = (Vec::new(), true);
+    for refusal in refusals {
+        words.push(refusal.to_string());
+        liftable &= refusal.liftable();
+    }
+    if words.is_empty() {
+        return None;
+    }
+    words.extend(liftable.then(|| WITH_FORCE.to_owned()));
+    Some(words.join("; "))
+}
+
+/// Which refusals an operator lifts. There is no way to lift any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Lifts {
+    /// End it although somebody is attached.
+    pub attached: bool,
+    /// End it although it is, or was just now, at work.
+    pub active: bool,
+}
+
+impl Lifts {
+    /// What `--force` lifts.
+    pub fn force() -> Self {
+        Self { attached: true, active: true }
+    }
+
+    /// Whether this refusal is lifted.
+    pub fn lift(self, refusal: &Refusal) -> bool {
+        match refusal {
+            Refusal::Attached => self.attached,
+            Refusal::Active { .. } => self.active,
+            Refusal::Main
+            | Refusal::Protected(_)
+            | Refusal::Operator(_)
+            | Refusal::RunsReap
+            | Refusal::AncestorOfReap
+            | Refusal::TooYoung { .. } => false,
+        }
     }
 }
 
@@ -308,10 +354,28 @@ mod tests {
                 "its age of 45s is less than the start grace of 2m ([guard] start_grace)",
             ),
             (Refusal::Protected("pinned\u{1b}[2J".into()), "it is protected: pinned\\u{1b}[2J"),
-            (Refusal::Attached, "somebody is attached; reap kill --force ends it anyway"),
+            (Refusal::Attached, "somebody is attached"),
         ];
         for (refusal, text) in cases {
             assert_eq!(refusal.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn force_is_promised_only_where_it_would_do() {
+        let active = || Refusal::Active { idle: Some(Span::from_secs(5)) };
+        let cases: [(&[Refusal], Option<&str>); 5] = [
+            (&[], None),
+            (&[Refusal::Main], Some("it is a main session, and those are never ended")),
+            (&[Refusal::Attached], Some("somebody is attached; reap kill --force ends it anyway")),
+            (
+                &[Refusal::Attached, active()],
+                Some("somebody is attached; it was active 5s ago; reap kill --force ends it anyway"),
+            ),
+            (&[Refusal::RunsReap, active()], Some("Reap itself runs in it; it was active 5s ago")),
+        ];
+        for (refusals, words) in cases {
+            assert_eq!(in_words(refusals).as_deref(), words, "{refusals:?}");
         }
     }
 }

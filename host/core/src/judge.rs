@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::guard::{GuardRules, Here, OwnSessions, Refusal, refusals};
+use crate::guard::{GuardRules, Here, Lifts, OwnSessions, Refusal, refusals};
 use crate::subject::Subject;
 use crate::vote::{Ballot, Fault, Verdict, combine};
 
@@ -17,6 +17,13 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What speaks against ending it; what nobody can lift comes first.
     pub refusals: Vec<Refusal>,
+}
+
+impl Judged {
+    /// What speaks against ending it once the lifted refusals are taken away.
+    pub fn standing(&self, lifts: Lifts) -> impl Iterator<Item = &Refusal> {
+        self.refusals.iter().filter(move |refusal| !lifts.lift(refusal))
+    }
 }
 
 /// Judges each subject by all ballots and rules.

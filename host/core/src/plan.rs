@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 
 pub use self::file::PlanError;
 use crate::clean;
-use crate::guard::Refusal;
+use crate::guard;
+pub use crate::guard::Lifts;
 use crate::ids::{Address, Generation, Handle, Incarnation, PluginName, hex};
 use crate::judge::Judged;
 use crate::listing::Unknown;
@@ -133,43 +134,6 @@ pub struct Held {
     pub plan: Option<PlanId>,
 }
 
-/// Which refusals an operator lifts. There is no way to lift any other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Lifts {
-    /// End it although somebody is attached.
-    pub attached: bool,
-    /// End it although it is, or was just now, at work.
-    pub active: bool,
-}
-
-impl Lifts {
-    /// What `--force` lifts.
-    pub fn force() -> Self {
-        Self { attached: true, active: true }
-    }
-
-    /// Whether this refusal is lifted.
-    pub fn lift(self, refusal: &Refusal) -> bool {
-        match refusal {
-            Refusal::Attached => self.attached,
-            Refusal::Active { .. } => self.active,
-            Refusal::Main
-            | Refusal::Protected(_)
-            | Refusal::Operator(_)
-            | Refusal::RunsReap
-            | Refusal::AncestorOfReap
-            | Refusal::TooYoung { .. } => false,
-        }
-    }
-}
-
-impl Judged {
-    /// What speaks against ending it once the lifted refusals are taken away.
-    pub fn standing(&self, lifts: Lifts) -> impl Iterator<Item = &Refusal> {
-        self.refusals.iter().filter(move |refusal| !lifts.lift(refusal))
-    }
-}
-
 impl Plan {
     /// Ends the selected sessions that the policies call orphans, and keeps the
     /// other selected ones.
@@ -199,7 +163,7 @@ impl Plan {
         let mut plan = Self::empty(now, lifetime);
         let mut met = HashSet::new();
         for judged in named.iter().filter(|judged| met.insert(&judged.subject.address)) {
-            match joined(judged.standing(lifts)) {
+            match guard::in_words(judged.standing(lifts)) {
                 None => plan.items.push(Item::of(judged, Cause::Asked, lifts)),
                 Some(reason) => plan.kept.push(Kept::of(judged, reason)),
             }
@@ -287,28 +251,38 @@ impl Kept {
 /// Why a cleanup keeps a session, where it does. What `--force` could lift is
 /// told only of orphans: for others it would be a promise that fails.
 fn reason_to_keep(judged: &Judged, lifts: Lifts) -> Option<String> {
-    let standing = joined(judged.standing(lifts));
     if judged.verdict.vote == Decision::Orphan {
-        return standing;
+        return guard::in_words(judged.standing(lifts));
     }
-    joined(judged.standing(Lifts::force())).or_else(|| Some(no_orphan(judged)))
+    guard::in_words(judged.standing(Lifts::force())).or_else(|| {
+        // A fault is the same for all sessions, and is told once, with the pass.
+        Some(kept_by(judged, |reason| match reason.fault {
+            true => format!("{}: it failed", reason.policy),
+            false => vote_in_words(reason),
+        }))
+    })
 }
 
 /// Why the policies do not call it an orphan.
 pub(crate) fn no_orphan(judged: &Judged) -> String {
-    let counted =
-        judged.verdict.reasons.iter().filter(|reason| !reason.shadow && reason.vote == Decision::Keep);
-    let votes = counted.map(|reason| format!("{}: {}", reason.policy, clean::line(&reason.reason)));
-    joined(votes).unwrap_or_else(|| "no policy calls it an orphan".to_owned())
+    kept_by(judged, vote_in_words)
 }
 
-fn joined(reasons: impl Iterator<Item = impl fmt::Display>) -> Option<String> {
-    reasons.map(|reason| reason.to_string()).reduce(|all, next| format!("{all}; {next}"))
+fn vote_in_words(reason: &Reason) -> String {
+    format!("{}: {}", reason.policy, clean::line(&reason.reason))
+}
+
+fn kept_by(judged: &Judged, words: impl Fn(&Reason) -> String) -> String {
+    let counted =
+        judged.verdict.reasons.iter().filter(|reason| !reason.shadow && reason.vote == Decision::Keep);
+    let votes: Vec<String> = counted.map(words).collect();
+    if votes.is_empty() { "no policy calls it an orphan".to_owned() } else { votes.join("; ") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::Refusal;
     use crate::samples::{NOW, judged, reason, session};
 
     const LIFETIME: Span = Span::from_secs(900);
@@ -330,7 +304,7 @@ mod tests {
         use Decision::{Abstain, Keep, Orphan};
         let (none, force) = (Lifts::default(), Lifts::force());
         let attached = Refusal::Attached;
-        let both = format!("{TOO_YOUNG}; {ATTACHED}");
+        let both = format!("{TOO_YOUNG}; somebody is attached");
         let cases: [(Decision, Vec<Refusal>, Lifts, Option<&str>); 9] = [
             (Orphan, vec![], none, None),
             (Orphan, vec![attached.clone()], none, Some(ATTACHED)),
@@ -368,6 +342,15 @@ mod tests {
         shadowed.verdict.reasons.push(Reason { shadow: true, ..reason(Decision::Orphan, "idle") });
         let plan = cleanup(&[disputed, shadowed], "*", Lifts::default());
         assert_eq!(plan.kept.iter().map(|kept| kept.orphan).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn a_fault_is_not_told_with_each_session_that_it_keeps() {
+        let mut faulty = judged(session("$1"), Decision::Keep, &[]);
+        faulty.verdict.reasons = vec![Reason { fault: true, ..reason(Decision::Keep, "it trapped") }];
+        let plan = cleanup(std::slice::from_ref(&faulty), "*", Lifts::default());
+        assert_eq!(plan.kept[0].reason, "idle-shell: it failed");
+        assert_eq!(no_orphan(&faulty), "idle-shell: it trapped");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 pub use self::error::SelectorError;
+use crate::ids::PluginName;
 use crate::judge::Judged;
 use crate::session::{Activity, Kind};
 use crate::subject::Subject;
@@ -26,7 +27,7 @@ use crate::vote::Decision;
 ///
 /// | term | holds when |
 /// |---|---|
-/// | `backend:` `instance:` `key:` `title:` `cwd:` | the text matches the glob (`*`, `?`) |
+/// | `backend:` `instance:` `key:` `title:` `cwd:` | the text matches the glob (`*`, `?`); of an instance its path or its label |
 /// | `kind:cron` `activity:idle` `attached:yes` | it is so |
 /// | `label:NAME=VALUE` | a fact of that name matches the glob VALUE |
 /// | `older:30m` | it did nothing for that long; where that is not known, it is that old |
@@ -77,6 +78,16 @@ impl Selector {
         Ok(Self { terms: parse::terms(text)? })
     }
 
+    /// Reads a selector from the words of a command line. Each word is one term
+    /// or several, and is read apart from the others. A shell takes quotes away:
+    /// `title:"my job"` arrives as `title:my job`, and must not be taken for
+    /// every session called `my` or `job`. So a blank outside of quotes parts
+    /// terms only where what follows says itself that it is one.
+    pub fn parse_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, SelectorError> {
+        let terms: Result<Vec<_>, _> = words.into_iter().map(parse::word_terms).collect();
+        Ok(Self { terms: terms?.concat() })
+    }
+
     /// Reads a selector that is applied before the votes are in: a protect
     /// rule, or the sessions that a policy is asked about. There `orphaned`
     /// means nothing and is an error.
@@ -94,6 +105,18 @@ impl Selector {
     /// votes are in. Always decided for a selector from [`Selector::parse_plain`].
     pub fn matches_subject(&self, subject: &Subject) -> Option<bool> {
         self.decide(subject, None)
+    }
+
+    /// The `backend:` terms that none of these backends match, as they are
+    /// written: they select nothing, whatever there is.
+    pub fn strangers(&self, backends: &[PluginName]) -> Vec<String> {
+        let strange = |term: &&Term| match term {
+            Term::Text(TextField::Backend, glob) => {
+                !backends.iter().any(|backend| glob.matches(backend.as_str()))
+            }
+            _ => false,
+        };
+        self.terms.iter().filter(strange).map(ToString::to_string).collect()
     }
 
     /// One term that does not hold decides; one that is open leaves it open.
@@ -114,7 +137,7 @@ impl Term {
     fn holds(&self, subject: &Subject, orphan: Option<bool>) -> Option<bool> {
         let session = &subject.session;
         Some(match self {
-            Self::Text(field, glob) => field.of(subject).is_some_and(|text| glob.matches(text)),
+            Self::Text(field, glob) => field.of(subject).into_iter().flatten().any(|text| glob.matches(text)),
             Self::Kind(kind) => session.kind == *kind,
             Self::Activity(activity) => session.activity == *activity,
             Self::Attached(attached) => session.attached == *attached,
@@ -134,13 +157,15 @@ impl Term {
 }
 
 impl TextField {
-    fn of(self, subject: &Subject) -> Option<&str> {
+    /// What a match may be with.
+    fn of(self, subject: &Subject) -> [Option<&str>; 2] {
         match self {
-            Self::Backend => Some(subject.address.backend.as_str()),
-            Self::Instance => Some(subject.address.instance.as_str()),
-            Self::Key => Some(subject.address.key.as_str()),
-            Self::Title => Some(&subject.session.title),
-            Self::Cwd => subject.session.cwd.as_deref(),
+            Self::Backend => [Some(subject.address.backend.as_str()), None],
+            // The label is what the table of `reap ls` shows.
+            Self::Instance => [Some(subject.address.instance.as_str()), Some(&subject.label)],
+            Self::Key => [Some(subject.address.key.as_str()), None],
+            Self::Title => [Some(&subject.session.title), None],
+            Self::Cwd => [subject.session.cwd.as_deref(), None],
         }
     }
 
@@ -214,7 +239,7 @@ impl From<Selector> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{judged, session};
+    use crate::samples::{judged, name, session};
     use crate::session::{Fact, Session, Value};
 
     fn read(text: &str) -> Selector {
@@ -234,7 +259,9 @@ mod tests {
             ("backend:t*", true),
             ("backend:kiro-cli", false),
             ("instance:/tmp/*/default", true),
-            ("instance:default", false),
+            ("instance:default", true),
+            ("instance:def*", true),
+            ("instance:tmp", false),
             ("kind:worker", true),
             ("kind:cron", false),
             ("activity:idle", true),
@@ -265,6 +292,56 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(read(text).matches(&subject), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_backend_that_nobody_has_is_found() {
+        let both = [name("tmux"), name("kiro-cli")];
+        let tmux = &both[..1];
+        let cases: [(&str, &[PluginName], &[&str]); 5] = [
+            ("backend:tmux kind:cron", tmux, &[]),
+            ("backend:tmx kind:cron", tmux, &["backend:tmx"]),
+            ("backend:t* backend:k*", tmux, &["backend:k*"]),
+            ("backend:t* backend:k*", &both, &[]),
+            ("tmx", &[], &[]),
+        ];
+        for (text, backends, strangers) in cases {
+            assert_eq!(read(text).strangers(backends), strangers, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_command_line_are_read_one_by_one() {
+        let cases: [(&[&str], &str); 8] = [
+            (&[], "*"),
+            (&["backend:tmux", "cron:*"], "backend:tmux cron:*"),
+            (&["cron:* backend:tmux  inactive"], "cron:* backend:tmux inactive"),
+            (&["label:owner=* orphaned"], "label:owner=* orphaned"),
+            (&["title:\"my job\""], "title:\"my job\""),
+            (&["title:\"my job\" \"two words\"", "x"], "title:\"my job\" \"two words\" x"),
+            (&[" title:x "], "title:x"),
+            (&["my", "job"], "my job"),
+        ];
+        for (words, text) in cases {
+            assert_eq!(Selector::parse_words(words.iter().copied()), Ok(read(text)), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_blank_that_lost_its_quotes_is_an_error() {
+        let cases = [
+            ("title:my job", "job", "'title:\"my job\"'"),
+            ("backend:tmux title:my job kind:cron", "job", "'title:\"my job\"'"),
+            ("my job", "job", "'\"my job\"'"),
+            ("title:it's done", "done", "'title:\"it'\\''s done\"'"),
+        ];
+        for (word, term, quoted) in cases {
+            let error = Selector::parse_words([word]).expect_err(word);
+            assert_eq!(&error.text[error.range.clone()], term, "{word}");
+            assert!(error.help.contains(quoted), "{word}: {}", error.help);
+        }
+        let error = Selector::parse_words(["title:\"my", "job\""]).expect_err("words are read apart");
+        assert!(error.message.contains("closing quote"), "{}", error.message);
     }
 
     #[test]

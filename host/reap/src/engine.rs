@@ -68,6 +68,11 @@ impl Reap {
         &self.plugins
     }
 
+    /// The policies that are asked, and about what.
+    pub fn voters(&self) -> &[Voter] {
+        &self.voters
+    }
+
     /// Looks once: asks every backend, then every policy about what they saw.
     pub async fn look(&self) -> Pass {
         let observation = self.observe().await;

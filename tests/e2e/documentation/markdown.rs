@@ -8,13 +8,15 @@ pub struct Page {
     pub text: &'static str,
 }
 
-/// All pages for users, and the one for those who carry on the work.
-pub const PAGES: [Page; 5] = [
+/// All pages for users, and those for people who carry on the work.
+pub const PAGES: [Page; 7] = [
     Page { name: "README.md", text: include_str!("../../../README.md") },
     Page { name: "docs/guide.md", text: include_str!("../../../docs/guide.md") },
     Page { name: "docs/configuration.md", text: include_str!("../../../docs/configuration.md") },
     Page { name: "docs/json.md", text: include_str!("../../../docs/json.md") },
     Page { name: "docs/architecture.md", text: include_str!("../../../docs/architecture.md") },
+    Page { name: "docs/state.md", text: include_str!("../../../docs/state.md") },
+    Page { name: "docs/store.md", text: include_str!("../../../docs/store.md") },
 ];
 
 /// The page of that name.

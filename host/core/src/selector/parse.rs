@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use wildmatch::WildMatch;
 
-use super::{SelectorError, Term, TextField, slip};
+use super::slip::WORDS;
+use super::{SelectorError, Term, TextField, quoted, slip};
 use crate::clean;
 use crate::session::{Activity, Kind};
 
@@ -58,9 +59,38 @@ pub(super) fn plain_terms(text: &str) -> Result<Vec<Term>, SelectorError> {
     })
 }
 
-type Reader = fn(&Word<'_>) -> Result<Option<Term>, Problem>;
+/// The terms in one word of a command line. A term after a blank must show that
+/// it is one: with a field, in quotes, or as a word of its own meaning.
+pub(super) fn word_terms(text: &str) -> Result<Vec<Term>, SelectorError> {
+    let mut before: Option<Word<'_>> = None;
+    read(text, |word| {
+        let term = term(word)?; // a slip is told as one
+        let told = word.quoted.is_some() || WORDS.contains(&word.plain) || word.field().is_some();
+        match before.replace(word.clone()) {
+            Some(before) if !told => problem(
+                format!("`{}` stands after a blank that is not in quotes", clean::line(word.plain)),
+                format!(
+                    "if both are one value, quote it for the shell too: {}; if not, give them as two arguments",
+                    clean::line(&for_shell(&before, word.plain))
+                ),
+            ),
+            _ => Ok(term),
+        }
+    })
+}
 
-fn read(text: &str, term: Reader) -> Result<Vec<Term>, SelectorError> {
+/// The two words as one value, quoted so that a shell leaves the quotes in.
+fn for_shell(before: &Word<'_>, after: &str) -> String {
+    let text = before.text();
+    let (field, value) = before.field().map_or(("", &*text), |field| text.split_at(field.len() + 1));
+    let term = format!("{field}{}", quoted(&format!("{value} {after}")));
+    format!("'{}'", term.replace('\'', r"'\''"))
+}
+
+fn read<'a>(
+    text: &'a str,
+    mut term: impl FnMut(&Word<'a>) -> Result<Option<Term>, Problem>,
+) -> Result<Vec<Term>, SelectorError> {
     let mut terms = Vec::new();
     let mut rest = text.trim_start();
     if rest.is_empty() {
@@ -83,6 +113,7 @@ fn blank(text: &str) -> usize {
 }
 
 /// One word of a selector: `kind:cron`, `title:"a b"`, `"a b"`.
+#[derive(Clone)]
 struct Word<'a> {
     /// What stands before the quoted part.
     plain: &'a str,
@@ -117,6 +148,11 @@ impl<'a> Word<'a> {
         Ok(word)
     }
 
+    /// The field that it begins with, if any.
+    fn field(&self) -> Option<&'a str> {
+        self.plain.split_once(':').map(|(name, _)| name).filter(|name| is_field(name))
+    }
+
     fn text(&self) -> String {
         format!("{}{}", self.plain, self.quoted.as_deref().unwrap_or_default())
     }
@@ -148,9 +184,7 @@ fn unquote(text: &str) -> Result<(String, usize), Problem> {
 /// The term that a word stands for. None for a glob that everything matches.
 fn term(word: &Word<'_>) -> Result<Option<Term>, Problem> {
     let text = word.text();
-    if let Some((name, _)) = word.plain.split_once(':')
-        && is_field(name)
-    {
+    if let Some(name) = word.field() {
         return field(name, &text[name.len() + 1..]).map(Some);
     }
     match (word.plain, &word.quoted) {

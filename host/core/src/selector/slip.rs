@@ -6,7 +6,8 @@ use super::value;
 use crate::clean;
 use crate::session::{Activity, Kind};
 
-const WORDS: [&str; 2] = ["orphaned", "inactive"];
+/// The terms that are a single word.
+pub(super) const WORDS: [&str; 2] = ["orphaned", "inactive"];
 const JOINTS: [&str; 8] = ["and", "or", "not", "&&", "||", "&", "|", "!"];
 
 /// Refuses a word that looks like a slip. `plain` is what stands of it before

@@ -1,17 +1,22 @@
 //! From a plan to its end, with the operator's consent in between.
 
+use std::path::Path;
+
 use reap::core::outcome::Outcome;
-use reap::core::plan::Plan;
+use reap::core::plan::{Plan, PlanError};
 use reap::view::SettledView;
 use reap::{Reap, Settled, now};
 
 use super::error::{CliError, Exit};
+use super::harmless::typed;
 use super::output::Ui;
 use super::plan_text::{self, count};
 
 /// How the operator agrees, and how the answer is to look.
 #[derive(Debug, Clone, Copy)]
-pub struct Consent {
+pub struct Consent<'a> {
+    /// The file that the plan was read from, if it was.
+    pub file: Option<&'a Path>,
     /// Given beforehand, with `--yes`.
     pub yes: bool,
     /// The answer is for a program.
@@ -23,25 +28,43 @@ pub fn show(plan: &Plan, json: bool, ui: &mut Ui) -> Result<(), CliError> {
     if json {
         return ui.json(plan);
     }
-    let text = plan_text::planned(plan, now(), ui.colours());
+    let text = plan_text::planned(plan, now(), ui.screen());
     ui.print(&text);
     Ok(())
 }
 
 /// Carries a plan out that has something to end, once the operator agrees.
-pub async fn carry_out(plan: &Plan, consent: Consent, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
+/// Nothing when the operator does not.
+pub async fn carry_out(
+    plan: &Plan,
+    consent: Consent<'_>,
+    reap: &Reap,
+    ui: &mut Ui,
+) -> Result<Option<Exit>, CliError> {
     if !consent.yes && !agreed(plan, consent.json, ui)? {
-        return Ok(Exit::Done);
+        return Ok(None);
     }
     let what = format!("ending {}", count(plan.items.len()));
-    let settled = ui.during(&what, reap.apply(plan)).await?;
+    let settled = ui.during(&what, reap.apply(plan)).await.map_err(|error| unusable(&error, consent.file))?;
     if consent.json {
         ui.json(&SettledView::of(plan, &settled))?;
     } else {
         let text = plan_text::settled(&settled, ui.colours());
         ui.print(&text);
     }
-    Ok(exit_of(&settled))
+    Ok(Some(exit_of(&settled)))
+}
+
+/// Why a plan is not carried out, and how to get one that is. Where no file was
+/// given, nobody knows of the plan.
+pub fn unusable(error: &PlanError, file: Option<&Path>) -> CliError {
+    match file {
+        None => CliError::new(Exit::Error, error.to_string()).hint("run the command again"),
+        Some(file) => {
+            let message = format!("{}: {error}", typed(&file.to_string_lossy()));
+            CliError::new(Exit::Error, message).hint("make a new one with `reap plan`")
+        }
+    }
 }
 
 /// Shows the plan and asks. Where nobody can be asked, it is an error.
@@ -91,6 +114,18 @@ mod tests {
             ui.finish().expect("written");
             assert!(seen.out().contains("build 日本"), "the plan is shown: {}", seen.out());
         }
+    }
+
+    #[test]
+    fn an_expired_plan_is_made_anew_in_the_way_it_was_made() {
+        let plan = plan();
+        let expired = || plan.check_expiry(plan.expires).expect_err("it is over");
+        let asked = unusable(&expired(), None);
+        assert!(asked.message.starts_with("the plan expired at "), "{}", asked.message);
+        assert_eq!(asked.hints, ["run the command again"]);
+        let read = unusable(&expired(), Some(Path::new("a b.json")));
+        assert!(read.message.starts_with("'a b.json': the plan expired at "), "{}", read.message);
+        assert_eq!(read.hints, ["make a new one with `reap plan`"]);
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! `reap apply`: carry out a plan that was reviewed.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use reap::core::plan::Plan;
-use reap::{Reap, now};
+use reap::{Reap, files, now};
 
 use super::act::{self, Consent};
 use super::error::{CliError, Exit};
@@ -28,12 +26,13 @@ pub struct Args {
     json: bool,
 }
 
-/// A plan of a million sessions is smaller.
-const LARGEST: u64 = 1 << 30;
+/// A plan of a hundred thousand sessions is smaller.
+const LARGEST: u64 = 256 << 20;
 
 pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
     let plan = read(&args.file)?;
-    plan.check_expiry(now())?;
+    let file = Some(args.file.as_path());
+    plan.check_expiry(now()).map_err(|error| act::unusable(&error, file))?;
     if plan.items.is_empty() {
         if args.json {
             act::show(&plan, true, ui)?;
@@ -42,13 +41,12 @@ pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError
         }
         return Ok(Exit::Done);
     }
-    act::carry_out(&plan, Consent { yes: args.yes, json: args.json }, reap, ui).await
+    let consent = Consent { file, yes: args.yes, json: args.json };
+    Ok(act::carry_out(&plan, consent, reap, ui).await?.unwrap_or(Exit::Done))
 }
 
 fn read(file: &Path) -> Result<Plan, CliError> {
-    let mut text = String::new();
-    File::open(file)
-        .and_then(|file| file.take(LARGEST).read_to_string(&mut text))
+    let text = files::read_text(file, LARGEST)
         .map_err(|error| CliError::new(Exit::Error, format!("{} cannot be read: {error}", file.display())))?;
     Plan::read(&text).map_err(|error| CliError::new(Exit::Error, format!("{}: {error}", file.display())))
 }
@@ -62,6 +60,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("plan.json");
         assert!(read(&file).expect_err("not there").message.contains("cannot be read"));
+        let device = read(Path::new("/dev/zero")).expect_err("it never ends").message;
+        assert_eq!(device, "/dev/zero cannot be read: it is a device; it must be a regular file");
         for text in ["", "{}", "[1, 2]", "\u{0}"] {
             std::fs::write(&file, text).expect("written");
             let error = read(&file).expect_err(text);

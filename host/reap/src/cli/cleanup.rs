@@ -1,10 +1,8 @@
 //! `reap cleanup`: end what the policies call orphans.
 
 use reap::Reap;
-use reap::core::plan::Lifts;
 
 use super::act::{self, Consent};
-use super::doubts;
 use super::error::{CliError, Exit};
 use super::output::Ui;
 use super::selection::Selection;
@@ -23,19 +21,13 @@ pub struct Args {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
-    /// Also end orphans that are active or that somebody is attached to
-    #[arg(long)]
-    force: bool,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
-    let selector = args.selection.selector()?;
-    let pass = ui.during("looking", reap.look()).await;
-    doubts::report(&pass, ui);
-    let plan = reap.plan_cleanup(&pass, &selector, lifts(args.force));
+    let plan = args.selection.plan(reap, ui).await?;
     if plan.items.is_empty() {
         if !args.json {
             ui.print("Nothing to clean up.\n");
@@ -47,10 +39,6 @@ pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError
         act::show(&plan, args.json, ui)?;
         return Ok(Exit::Done);
     }
-    act::carry_out(&plan, Consent { yes: args.yes, json: args.json }, reap, ui).await
-}
-
-/// What `--force` lifts.
-pub fn lifts(force: bool) -> Lifts {
-    if force { Lifts::force() } else { Lifts::default() }
+    let consent = Consent { file: None, yes: args.yes, json: args.json };
+    Ok(act::carry_out(&plan, consent, reap, ui).await?.unwrap_or(Exit::Done))
 }

@@ -5,10 +5,9 @@ use reap::core::clean;
 use reap::core::plan::Kept;
 
 use super::act::{self, Consent};
-use super::cleanup::lifts;
 use super::error::{CliError, Exit};
 use super::output::Ui;
-use super::selection::named;
+use super::selection::{lifts, named};
 
 /// Ends the named sessions, whatever the policies say of them.
 ///
@@ -42,8 +41,12 @@ pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError
     }
     // Those that are refused are said before anything is ended, whoever reads the rest.
     plan.kept.iter().for_each(|kept| ui.warn(&refusal(kept)));
-    let done = act::carry_out(&plan, Consent { yes: args.yes, json: args.json }, reap, ui).await?;
-    Ok(if plan.kept.is_empty() { done } else { Exit::Partly })
+    let consent = Consent { file: None, yes: args.yes, json: args.json };
+    Ok(match act::carry_out(&plan, consent, reap, ui).await? {
+        None => Exit::Done,
+        Some(exit) if plan.kept.is_empty() => exit,
+        Some(_) => Exit::Partly,
+    })
 }
 
 fn refused(kept: &[Kept]) -> CliError {

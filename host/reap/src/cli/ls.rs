@@ -2,17 +2,17 @@
 
 use std::cmp::Reverse;
 
-use reap::Reap;
 use reap::core::clean;
 use reap::core::judge::Judged;
 use reap::core::listing::{Extent, Listing};
 use reap::core::vote::Decision;
 use reap::view::SessionView;
+use reap::{Pass, Reap};
 
 use super::doubts;
 use super::error::{CliError, Exit};
-use super::output::{Style, Ui};
-use super::selection::Terms;
+use super::output::{Screen, Style, Ui};
+use super::selection::{Terms, warn_of_strangers};
 use super::table::{Cell, Table};
 use super::when::ago;
 
@@ -31,9 +31,6 @@ pub struct Args {
     json: bool,
 }
 
-/// Columns that a title gets on a terminal.
-const TITLE: usize = 40;
-
 pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
     let selector = args.terms.selector()?;
     let pass = ui.during("looking", reap.look()).await;
@@ -43,9 +40,9 @@ pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError
         ui.json(&sessions.into_iter().map(SessionView::from).collect::<Vec<_>>())?;
     } else {
         let text = if sessions.is_empty() {
-            "No sessions.\n".to_owned()
+            nothing(&pass, reap.plugins().backends().len())
         } else {
-            render(&sessions, ui.terminal(), ui.colours())
+            render(&sessions, ui.screen())
         };
         ui.print(&text);
         if args.all {
@@ -53,22 +50,35 @@ pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError
         }
     }
     doubts::report(&pass, ui);
+    warn_of_strangers(&selector, reap, &pass, ui);
     Ok(if pass.unknown().is_empty() { Exit::Done } else { Exit::Partly })
 }
 
-fn render(sessions: &[&Judged], on_terminal: bool, colours: bool) -> String {
+/// Why there is nothing to list: that nothing matches, that nothing is there,
+/// and that nobody looked are not the same.
+fn nothing(pass: &Pass, backends: usize) -> String {
+    let unknown = pass.unknown();
+    match pass.judged.len() {
+        0 if unknown.is_empty() && backends == 0 => "No backend is enabled.\n".to_owned(),
+        0 if unknown.is_empty() => "No sessions.\n".to_owned(),
+        0 => "No sessions that could be looked at.\n".to_owned(),
+        1 => "No session matches; there is 1.\n".to_owned(),
+        all => format!("No session matches; there are {all}.\n"),
+    }
+}
+
+fn render(sessions: &[&Judged], screen: Screen) -> String {
     let mut table = Table::new(&[
         "HANDLE", "BACKEND", "INSTANCE", "TITLE", "KIND", "ACTIVITY", "ATTACHED", "ACTIVE", "VERDICT",
     ]);
     for judged in sessions {
         let subject = &judged.subject;
         let session = &subject.session;
-        let title = Cell::new(&session.title);
         table.row(vec![
             Cell::styled(subject.handle.short(), Style::Strong),
             Cell::new(subject.address.backend.as_str()),
             Cell::new(&subject.label),
-            if on_terminal { title.cut(TITLE) } else { title },
+            Cell::new(&session.title),
             Cell::new(session.kind.word()),
             Cell::new(session.activity.word()),
             Cell::new(if session.attached { "yes" } else { "no" }),
@@ -76,7 +86,7 @@ fn render(sessions: &[&Judged], on_terminal: bool, colours: bool) -> String {
             verdict(judged),
         ]);
     }
-    table.render("", colours)
+    table.fit("", screen).render("", screen.colours)
 }
 
 /// What a clean-up would make of it.
@@ -108,9 +118,24 @@ mod tests {
     use crate::cli::sample::pass;
 
     #[test]
+    fn an_empty_list_says_why_it_is_empty() {
+        let mut pass = pass();
+        assert_eq!(nothing(&pass, 1), "No session matches; there are 2.\n");
+        pass.judged.truncate(1);
+        assert_eq!(nothing(&pass, 1), "No session matches; there is 1.\n");
+        pass.judged.clear();
+        assert_eq!(nothing(&pass, 1), "No sessions that could be looked at.\n");
+        pass.observation.listings.clear();
+        assert_eq!(nothing(&pass, 0), "No sessions that could be looked at.\n", "one could not be loaded");
+        pass.observation.faults.clear();
+        assert_eq!(nothing(&pass, 1), "No sessions.\n");
+        assert_eq!(nothing(&pass, 0), "No backend is enabled.\n");
+    }
+
+    #[test]
     fn a_list() {
         let pass = pass();
-        insta::assert_snapshot!(render(&pass.judged.iter().collect::<Vec<_>>(), false, false), @r"
+        insta::assert_snapshot!(render(&pass.judged.iter().collect::<Vec<_>>(), Screen::default()), @r"
         HANDLE    BACKEND  INSTANCE  TITLE           KIND    ACTIVITY  ATTACHED  ACTIVE  VERDICT
         5cbf9316  tmux     default   build 日本      other   idle      no        2h ago  orphan
         e5586c37  tmux     default   agent\u{1b}[2J  worker  running   yes       -       keep

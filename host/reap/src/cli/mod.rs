@@ -9,6 +9,7 @@ mod cleanup;
 mod completions;
 mod doubts;
 mod error;
+mod harmless;
 mod kill;
 mod ls;
 mod man;
@@ -31,6 +32,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use reap::core::clean;
 use reap::{Config, Paths, Reap};
 
 use error::{CliError, Exit};
@@ -43,7 +45,7 @@ use output::Ui;
 /// backend:tmux, kind:cron, activity:idle, title:build-*, label:team=x, older:30m, orphaned, inactive, or a glob over
 /// key and title.
 #[derive(Debug, Parser)]
-#[command(name = "reap", version, after_help = error::EXIT_STATUS, max_term_width = 100)]
+#[command(name = "reap", version, after_help = error::exit_statuses(), max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     common: Common,
@@ -84,9 +86,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(words: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> Exit {
-    let cli = match Cli::try_parse_from(words) {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) => return say_usage(&error, ui),
+        Err(error) => return say_usage(&error, &words, ui),
     };
     let done = dispatch(cli, ui).and_then(|exit| ui.finish().map(|()| exit));
     done.unwrap_or_else(|error| {
@@ -96,13 +99,16 @@ fn run(words: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> Exit {
 }
 
 /// Help and version are asked for; the rest are mistakes.
-fn say_usage(error: &clap::Error, ui: &mut Ui) -> Exit {
+fn say_usage(error: &clap::Error, words: &[OsString], ui: &mut Ui) -> Exit {
     let text = error.render();
     if error.use_stderr() {
-        ui.complain(&if ui.colours_on_stderr() { text.ansi().to_string() } else { text.to_string() });
+        // A mistake is shown as it was typed: with colours nobody could tell its escapes from ours.
+        let tame = words.iter().map(|word| word.to_string_lossy()).all(|word| clean::line(&word) == word);
+        let coloured = tame && ui.colours_on_stderr();
+        ui.complain(&if coloured { text.ansi().to_string() } else { harmless::message(&text.to_string()) });
         return Exit::Usage;
     }
-    ui.print(&if ui.colours() { text.ansi().to_string() } else { text.to_string() });
+    ui.print(&if ui.screen().colours { text.ansi().to_string() } else { text.to_string() });
     match ui.finish() {
         Ok(()) => Exit::Done,
         Err(error) => error.exit,
@@ -218,6 +224,19 @@ mod tests {
             assert!(seen.err().contains("error:"), "{words:?}: {}", seen.err());
             assert_eq!(seen.out(), "");
         }
+    }
+
+    #[test]
+    fn a_mistake_is_shown_without_its_escapes() {
+        for word in ["k\u{1b}[31mil", "k\u{7}il", "k\u{202e}il"] {
+            let (ui, seen) = Ui::for_test();
+            let words = ["reap", word].map(OsString::from);
+            assert_eq!(run(words, &mut ui.with_colours()), Exit::Usage);
+            assert!(!seen.err().contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", seen.err());
+        }
+        let (ui, seen) = Ui::for_test();
+        run(["reap", "kil"].map(OsString::from), &mut ui.with_colours());
+        assert!(seen.err().contains('\u{1b}'), "{:?}", seen.err());
     }
 
     #[test]

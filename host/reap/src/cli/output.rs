@@ -4,8 +4,9 @@
 //! goes nowhere and the command runs to its end, because one that was told
 //! `--yes` must not stop half-way through its work for it.
 
+use std::ffi::OsStr;
 use std::future::Future;
-use std::io::{self, BufRead, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::time::Duration;
 
 use reap::core::clean;
@@ -13,6 +14,7 @@ use reap::runtime::{Level, LogLine};
 use serde::Serialize;
 
 use super::error::{CliError, Exit};
+use super::harmless;
 
 /// How a piece of text is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +51,21 @@ impl Style {
     }
 }
 
+/// What an answer is seen on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Screen {
+    /// Its width, where a person reads it: there long lines do harm.
+    pub columns: Option<usize>,
+    /// Whether it shows colours.
+    pub colours: bool,
+}
+
 /// What the commands write to and ask.
 pub struct Ui {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
-    /// Whether a person reads standard output.
-    terminal: bool,
-    colours: bool,
+    input: Box<dyn BufRead>,
+    screen: Screen,
     colours_on_stderr: bool,
     /// Whether somebody can be asked.
     interactive: bool,
@@ -73,15 +83,18 @@ const PATIENCE: Duration = Duration::from_millis(400);
 impl Ui {
     /// The standard streams.
     pub fn of_process() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let variable = |name| std::env::var_os(name);
+        let (colours, erasing) = abilities(variable("TERM").as_deref(), variable("NO_COLOR").as_deref());
         let (out, err) = (io::stdout(), io::stderr());
         Self {
-            terminal: out.is_terminal(),
-            colours: wanted && out.is_terminal(),
-            colours_on_stderr: wanted && err.is_terminal(),
+            screen: Screen {
+                columns: out.is_terminal().then(|| columns(&out)),
+                colours: colours && out.is_terminal(),
+            },
+            colours_on_stderr: colours && err.is_terminal(),
             interactive: io::stdin().is_terminal(),
-            progress: err.is_terminal(),
+            progress: erasing && err.is_terminal(),
+            input: Box::new(BufReader::new(io::stdin())),
             out: Box::new(BufWriter::new(out)),
             err: Box::new(err),
             closed: false,
@@ -89,14 +102,14 @@ impl Ui {
         }
     }
 
-    /// Whether a person reads standard output, so that long lines do harm.
-    pub fn terminal(&self) -> bool {
-        self.terminal
+    /// What standard output is seen on.
+    pub fn screen(&self) -> Screen {
+        self.screen
     }
 
     /// Whether standard output shows colours.
     pub fn colours(&self) -> bool {
-        self.colours
+        self.screen.colours
     }
 
     /// Whether standard error shows colours.
@@ -109,7 +122,14 @@ impl Ui {
         self.interactive
     }
 
-    /// Writes an answer to standard output.
+    /// Writes a message to standard output. What is not ours in it is harmless
+    /// there.
+    pub fn say(&mut self, message: &str) {
+        self.print(&harmless::message(message));
+    }
+
+    /// Writes an answer to standard output, as it is: the colours in it are
+    /// ours, and all that came from outside has been cleaned.
     pub fn print(&mut self, text: &str) {
         if !self.closed && self.broken.is_none() {
             let written = self.out.write_all(text.as_bytes());
@@ -122,7 +142,7 @@ impl Ui {
         let text = serde_json::to_string_pretty(value).map_err(|error| {
             CliError::new(Exit::Error, format!("the answer could not be written as JSON: {error}"))
         })?;
-        self.print(&harmless_json(&text));
+        self.print(&harmless::json(&text));
         self.print("\n");
         Ok(())
     }
@@ -179,10 +199,10 @@ impl Ui {
 
     fn labelled(&mut self, label: &str, style: Style, message: &str) {
         let label = style.paint(&format!("{label}:"), self.colours_on_stderr);
-        self.complain(&format!("{label} {message}\n"));
+        self.complain(&format!("{label} {}\n", harmless::message(message)));
     }
 
-    /// Writes to standard error. When even that fails there is nobody to tell.
+    /// Writes to standard error, as it is. When even that fails there is nobody to tell.
     pub fn complain(&mut self, text: &str) {
         let _ = self.err.write_all(text.as_bytes());
     }
@@ -194,12 +214,13 @@ impl Ui {
         if self.closed {
             return Ok(false);
         }
-        self.complain(&format!("{question} [y/N] "));
+        self.complain(&format!("{} [y/N] ", harmless::message(question)));
         let mut answer = String::new();
-        io::stdin()
-            .lock()
-            .read_line(&mut answer)
-            .map_err(|error| CliError::new(Exit::Error, format!("the answer could not be read: {error}")))?;
+        let read = self.input.read_line(&mut answer);
+        if !answer.ends_with('\n') {
+            self.complain("\n"); // nobody pressed return, and what follows wants its own line
+        }
+        read.map_err(|error| CliError::new(Exit::Error, format!("the answer could not be read: {error}")))?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
@@ -220,21 +241,17 @@ impl Ui {
     }
 }
 
-/// The same JSON with every character that a terminal might obey written as an
-/// escape. Those below 32 already are.
-fn harmless_json(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    let (mut bytes, mut units) = ([0; 4], [0; 2]);
-    for c in text.chars() {
-        let harmless = c == '\n' || (c.is_ascii() && c != '\u{7f}');
-        let shown = c.encode_utf8(&mut bytes);
-        if harmless || clean::line(shown) == *shown {
-            safe.push(c);
-        } else {
-            c.encode_utf16(&mut units).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
-        }
-    }
-    safe
+/// Whether a terminal shows colours that are wanted, and whether it can erase a
+/// line.
+fn abilities(term: Option<&OsStr>, no_color: Option<&OsStr>) -> (bool, bool) {
+    let able = term.is_none_or(|term| term != "dumb");
+    (able && no_color.is_none_or(OsStr::is_empty), able)
+}
+
+/// The width of a terminal. One that does not tell has as many as most.
+fn columns(out: &io::Stdout) -> usize {
+    let told = rustix::termios::tcgetwinsize(out).ok().filter(|size| size.ws_col > 0);
+    told.map_or(80, |size| usize::from(size.ws_col))
 }
 
 #[cfg(test)]
@@ -286,12 +303,25 @@ mod test_support {
             (Self::onto(seen.out.clone(), seen.err.clone()), seen)
         }
 
+        /// The same with colours.
+        pub fn with_colours(mut self) -> Self {
+            (self.screen.colours, self.colours_on_stderr) = (true, true);
+            self
+        }
+
+        /// The same with somebody who answers so.
+        pub fn with_answers(mut self, answers: &'static str) -> Self {
+            self.input = Box::new(answers.as_bytes());
+            self.interactive = true;
+            self
+        }
+
         pub fn onto(out: impl Write + 'static, err: impl Write + 'static) -> Self {
             Self {
                 out: Box::new(out),
                 err: Box::new(err),
-                terminal: false,
-                colours: false,
+                input: Box::new(io::empty()),
+                screen: Screen::default(),
                 colours_on_stderr: false,
                 interactive: false,
                 progress: false,
@@ -332,6 +362,41 @@ mod tests {
         let mut ui = Ui::onto(Broken(io::ErrorKind::StorageFull), io::sink());
         ui.print("one");
         assert_eq!(ui.finish().expect_err("not written").exit, Exit::Error);
+    }
+
+    #[test]
+    fn what_follows_a_question_has_its_own_line() {
+        for (answers, agreed, seen_after) in [("y\n", true, ""), ("", false, "\n"), ("no", false, "\n")] {
+            let (ui, seen) = Ui::for_test();
+            assert_eq!(ui.with_answers(answers).ask("End all?").expect("an answer"), agreed, "{answers:?}");
+            assert_eq!(seen.err(), format!("End all? [y/N] {seen_after}"), "{answers:?}");
+        }
+    }
+
+    #[test]
+    fn a_dumb_terminal_gets_neither_colours_nor_progress() {
+        let cases = [
+            (None, None, (true, true)),
+            (Some("screen"), Some(""), (true, true)),
+            (Some("screen"), Some("1"), (false, true)),
+            (Some("dumb"), None, (false, false)),
+        ];
+        for (term, no_color, able) in cases {
+            assert_eq!(abilities(term.map(OsStr::new), no_color.map(OsStr::new)), able, "{term:?}");
+        }
+    }
+
+    #[test]
+    fn messages_are_harmless() {
+        let message = "one \u{1b}[31mX\r\ntwo\u{202e}";
+        let shown = "one \\u{1b}[31mX\\r\ntwo\\u{202e}";
+        let (mut ui, seen) = Ui::for_test();
+        ui.say(message);
+        ui.finish().expect("written");
+        ui.warn(message);
+        ui.error(&CliError::new(Exit::Error, message).hint(message));
+        assert_eq!(seen.out(), shown);
+        assert_eq!(seen.err(), format!("warning: {shown}\nerror: {shown}\nhint: {shown}\n"));
     }
 
     #[test]

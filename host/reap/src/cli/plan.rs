@@ -7,9 +7,8 @@ use reap::core::plan::Plan;
 use reap::{Reap, files};
 
 use super::act;
-use super::cleanup::lifts;
-use super::doubts;
 use super::error::{CliError, Exit};
+use super::harmless::typed;
 use super::output::Ui;
 use super::selection::Selection;
 
@@ -26,23 +25,17 @@ pub struct Args {
     /// Write it in the place of a file that is there
     #[arg(long)]
     overwrite: bool,
-    /// Also plan orphans that are active or that somebody is attached to
-    #[arg(long)]
-    force: bool,
     /// Print the plan as JSON, too
     #[arg(long)]
     json: bool,
 }
 
 pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
-    let selector = args.selection.selector()?;
-    let pass = ui.during("looking", reap.look()).await;
-    doubts::report(&pass, ui);
-    let plan = reap.plan_cleanup(&pass, &selector, lifts(args.force));
+    let plan = args.selection.plan(reap, ui).await?;
     write(&plan, &args.output, args.overwrite)?;
     act::show(&plan, args.json, ui)?;
     if !args.json {
-        ui.print(&next_step(&plan, &args.output));
+        ui.say(&next_step(&plan, &args.output));
     }
     Ok(Exit::Done)
 }
@@ -55,25 +48,25 @@ fn write(plan: &Plan, file: &Path, overwrite: bool) -> Result<(), CliError> {
         files::write_new(file, json.as_bytes())
     };
     written.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            CliError::new(Exit::Error, format!("{} is there already", file.display()))
-                .hint("give another name, or --overwrite")
-        }
-        _ => CliError::new(Exit::Error, format!("the plan cannot be written to {}: {error}", file.display())),
+        ErrorKind::AlreadyExists => CliError::new(Exit::Error, format!("{} is there already", shown(file)))
+            .hint("give another name, or --overwrite"),
+        _ => CliError::new(Exit::Error, format!("the plan cannot be written to {}: {error}", shown(file))),
     })
 }
 
 fn next_step(plan: &Plan, file: &Path) -> String {
+    let file = shown(file);
     if plan.items.is_empty() {
-        return format!("The plan ends nothing. It was written to {}.\n", file.display());
+        return format!("The plan ends nothing. It was written to {file}.\n");
     }
     format!(
-        "The plan {} was written to {}.\nTo carry it out before {}: reap apply {}\n",
-        plan.id,
-        file.display(),
-        plan.expires,
-        file.display()
+        "The plan {} was written to {file}.\nTo carry it out before {}: reap apply {file}\n",
+        plan.id, plan.expires
     )
+}
+
+fn shown(file: &Path) -> String {
+    typed(&file.to_string_lossy())
 }
 
 #[cfg(test)]

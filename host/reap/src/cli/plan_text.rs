@@ -9,12 +9,13 @@ use reap::core::time::Timestamp;
 use reap::core::vote::Decision;
 use reap::{Settled, view};
 
-use super::output::Style;
-use super::table::{Cell, Table};
+use super::output::{Screen, Style};
+use super::table::{Cell, Table, visible};
 use super::when::ago;
 
 /// What would be ended and why, and what is kept although it might not be.
-pub fn planned(plan: &Plan, now: Timestamp, colours: bool) -> String {
+pub fn planned(plan: &Plan, now: Timestamp, screen: Screen) -> String {
+    let colours = screen.colours;
     let mut text = String::new();
     if !plan.items.is_empty() {
         let _ = writeln!(
@@ -22,13 +23,13 @@ pub fn planned(plan: &Plan, now: Timestamp, colours: bool) -> String {
             "{}",
             Style::Strong.paint(&format!("To end: {}", count(plan.items.len())), colours)
         );
-        text.push_str(&items(&plan.items, now).render("  ", colours));
+        text.push_str(&items(&plan.items, now).fit("  ", screen).render("  ", colours));
     }
     let (orphans, others): (Vec<&Kept>, Vec<&Kept>) = plan.kept.iter().partition(|kept| kept.orphan);
     if !orphans.is_empty() {
         let words = format!("Kept, although a policy calls them orphans: {}", count(orphans.len()));
         let _ = writeln!(text, "{}", Style::Strong.paint(&words, colours));
-        text.push_str(&kept(&orphans).render("  ", colours));
+        text.push_str(&kept(&orphans).fit("  ", screen).render("  ", colours));
     }
     if !others.is_empty() {
         let besides = if text.is_empty() { "" } else { " besides" };
@@ -98,7 +99,7 @@ pub fn settled(settled: &[Settled], colours: bool) -> String {
             text,
             "{word}  {}  {}{}",
             one.item.handle.short(),
-            clean::line(&one.item.title),
+            visible(&one.item.title),
             said(&one.outcome)
         );
     }
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn a_plan_says_what_and_why() {
         let (plan, now) = cleanup("*");
-        insta::assert_snapshot!(planned(&plan, now, false), @r"
+        insta::assert_snapshot!(planned(&plan, now, Screen::default()), @r"
         To end: 1 session
           HANDLE    BACKEND  INSTANCE  TITLE       ACTIVE  WHY
           5cbf9316  tmux     default   build 日本  2h ago  idle-shell: nothing but its shell for 2h
@@ -166,9 +167,21 @@ mod tests {
     }
 
     #[test]
+    fn a_title_does_not_push_the_rest_off_the_screen() {
+        let (mut plan, now) = cleanup("*");
+        for title in [&mut plan.items[0].title, &mut plan.kept[0].title] {
+            *title = "long ".repeat(100);
+        }
+        let text = planned(&plan, now, Screen { columns: Some(100), colours: false });
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(100 + 30), "a reason may go on in the next line:\n{text}");
+        assert!(text.contains('…'), "{text}");
+    }
+
+    #[test]
     fn a_plan_that_ends_nothing() {
         let (plan, now) = cleanup("key:$9");
-        assert_eq!(planned(&plan, now, false), "");
+        assert_eq!(planned(&plan, now, Screen::default()), "");
     }
 
     #[test]

@@ -31,9 +31,10 @@ pub async fn run(sessions: &[String], protect: bool, reap: &Reap, ui: &mut Ui) -
         let subject = &judged.subject;
         let name = format!("{} ({})", clean::line(&subject.session.title), subject.handle.short());
         match reap.tag(subject, protect).await {
-            Ok(()) if protect => ui
-                .print(&format!("{name} is protected. To undo: reap unprotect {}\n", subject.handle.short())),
-            Ok(()) => ui.print(&format!("{name} is not protected any more.\n")),
+            Ok(()) if protect => {
+                ui.say(&format!("{name} is protected. To undo: reap unprotect {}\n", subject.handle.short()))
+            }
+            Ok(()) => ui.say(&format!("{name} is not protected any more.\n")),
             Err(error) => {
                 failed += 1;
                 let what = if protect { "protected" } else { "unprotected" };

@@ -1,14 +1,17 @@
 //! Arguments that choose sessions.
 
 use clap::Args;
-use reap::Pass;
+use reap::core::ids::PluginName;
 use reap::core::judge::Judged;
+use reap::core::plan::{Lifts, Plan};
 use reap::core::resolve::resolve;
 use reap::core::selector::Selector;
 use reap::core::time::Span;
+use reap::{Pass, Reap};
 
 use super::doubts;
 use super::error::{CliError, Exit};
+use super::output::Ui;
 
 /// The terms of a selector, as words of the command line.
 #[derive(Debug, Clone, Default, Args)]
@@ -18,7 +21,7 @@ pub struct Terms {
     terms: Vec<String>,
 }
 
-/// Which sessions a clean-up is about.
+/// Which orphans a clean-up is about.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Selection {
     #[command(flatten)]
@@ -26,19 +29,16 @@ pub struct Selection {
     /// Only sessions that did nothing for this long, such as 30m; the same as the term older:30m
     #[arg(long, value_name = "SPAN")]
     older_than: Option<Span>,
+    /// Also orphans that are active or that somebody is attached to
+    #[arg(long)]
+    force: bool,
 }
 
 impl Terms {
     /// The selector that the words make together. No words select everything;
     /// an empty word is what a variable leaves that was never set, and an error.
     pub fn selector(&self) -> Result<Selector, CliError> {
-        if self.terms.is_empty() {
-            return Ok(Selector::everything());
-        }
-        match self.terms.iter().find(|term| term.trim().is_empty()) {
-            Some(empty) => Ok(Selector::parse(empty)?),
-            None => Ok(Selector::parse(&self.terms.join(" "))?),
-        }
+        Ok(Selector::parse_words(self.terms.iter().map(String::as_str))?)
     }
 }
 
@@ -49,6 +49,40 @@ impl Selection {
         all.terms.extend(self.older_than.map(|span| format!("older:{}", span.exact())));
         all.selector()
     }
+
+    /// Looks, says what could not be found out, and plans the end of the orphans
+    /// among these.
+    pub async fn plan(&self, reap: &Reap, ui: &mut Ui) -> Result<Plan, CliError> {
+        let selector = self.selector()?;
+        let pass = ui.during("looking", reap.look()).await;
+        doubts::report(&pass, ui);
+        warn_of_strangers(&selector, reap, &pass, ui);
+        Ok(reap.plan_cleanup(&pass, &selector, lifts(self.force)))
+    }
+}
+
+/// What `--force` lifts.
+pub fn lifts(force: bool) -> Lifts {
+    if force { Lifts::force() } else { Lifts::default() }
+}
+
+/// Says which `backend:` terms name none that there is.
+pub fn warn_of_strangers(selector: &Selector, reap: &Reap, pass: &Pass, ui: &mut Ui) {
+    let mut backends: Vec<PluginName> =
+        reap.plugins().backends().iter().map(|backend| backend.name().clone()).collect();
+    // Those that could not be loaded are there as well, and what they know is unknown.
+    backends.extend(pass.observation.faults.iter().map(|unknown| unknown.backend.clone()));
+    strangers(selector, backends).iter().for_each(|warning| ui.warn(warning));
+}
+
+fn strangers(selector: &Selector, mut backends: Vec<PluginName>) -> Vec<String> {
+    backends.sort();
+    backends.dedup();
+    let names: Vec<&str> = backends.iter().map(PluginName::as_str).collect();
+    let known = if names.is_empty() { "none is enabled".to_owned() } else { names.join(", ") };
+    let told =
+        |term: String| format!("`{term}` selects nothing: no backend has that name; there are: {known}");
+    selector.strangers(&backends).into_iter().map(told).collect()
 }
 
 /// The sessions of these names. When one of them cannot be found nothing is
@@ -86,7 +120,7 @@ mod tests {
     fn selection(terms: &[&str], older_than: Option<&str>) -> Result<String, CliError> {
         let terms = Terms { terms: terms.iter().map(ToString::to_string).collect() };
         let older_than = older_than.map(|span| span.parse().expect("a span"));
-        Selection { terms, older_than }.selector().map(|selector| selector.to_string())
+        Selection { terms, older_than, force: false }.selector().map(|selector| selector.to_string())
     }
 
     #[test]
@@ -104,6 +138,25 @@ mod tests {
         for terms in [&[""][..], &["backend:tmux", " "]] {
             assert_eq!(selection(terms, None).expect_err("an empty word").exit, Exit::Usage);
         }
+    }
+
+    #[test]
+    fn quotes_that_the_shell_took_are_missed() {
+        let error = selection(&["title:my job"], None).expect_err("one term or two");
+        assert_eq!(error.exit, Exit::Usage);
+        assert!(error.message.contains("'title:\"my job\"'"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_backend_that_is_not_there_is_said() {
+        let backends =
+            || ["tmux", "kiro-cli", "tmux"].map(|name| PluginName::new(name).expect("a name")).to_vec();
+        let selector = |text| Selector::parse(text).expect("a selector");
+        assert_eq!(strangers(&selector("backend:t*"), backends()), [""; 0]);
+        assert_eq!(
+            strangers(&selector("backend:tmx"), backends()),
+            ["`backend:tmx` selects nothing: no backend has that name; there are: kiro-cli, tmux"]
+        );
     }
 
     fn find(names: &[&str]) -> Result<usize, CliError> {

@@ -3,12 +3,16 @@
 use std::fmt::Write;
 
 use reap::core::clean;
+use reap::core::guard::{self, Refusal};
+use reap::core::ids::PluginName;
 use reap::core::judge::Judged;
 use reap::core::session::Fact;
 use reap::core::time::Timestamp;
 use reap::core::vote::Decision;
+use reap::plugins::{Plugin, State};
+use reap::runtime::World;
 use reap::view::{self, DetailView, VoteView};
-use reap::{Pass, Reap};
+use reap::{Pass, Reap, Voter};
 
 use super::doubts;
 use super::error::{CliError, Exit};
@@ -33,13 +37,43 @@ pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError
     if args.json {
         ui.json(&DetailView::of(&pass, judged))?;
     } else {
-        ui.print(&render(&pass, judged, ui.colours()));
+        ui.print(&render(&pass, judged, &Policies::of(reap), ui.colours()));
     }
     doubts::report(&pass, ui);
     Ok(Exit::Done)
 }
 
-fn render(pass: &Pass, judged: &Judged, colours: bool) -> String {
+/// What is known of the policies besides their votes.
+#[derive(Debug, Default)]
+struct Policies {
+    /// Those that are asked only about the sessions of a selector.
+    asked_about: Vec<(PluginName, String)>,
+    /// Those that the configuration switches off.
+    off: Vec<String>,
+}
+
+impl Policies {
+    fn of(reap: &Reap) -> Self {
+        let asked = |voter: &Voter| Some((voter.name.clone(), voter.select.as_ref()?.to_string()));
+        let is_policy =
+            |plugin: &&Plugin| plugin.manifest().is_some_and(|manifest| manifest.world == World::Policy);
+        let off = reap.plugins().iter().filter(|plugin| matches!(plugin.state, State::Off)).filter(is_policy);
+        Self {
+            asked_about: reap.voters().iter().filter_map(asked).collect(),
+            off: off.map(|plugin| plugin.entry.name.clone()).collect(),
+        }
+    }
+
+    /// Why a policy was not asked about a session.
+    fn why_not_asked(&self, policy: &PluginName) -> String {
+        match self.asked_about.iter().find(|(name, _)| name == policy) {
+            Some((_, selector)) => format!("not asked: it is asked only about `{selector}`"),
+            None => "not asked about this session".to_owned(),
+        }
+    }
+}
+
+fn render(pass: &Pass, judged: &Judged, policies: &Policies, colours: bool) -> String {
     let mut text = String::new();
     let fields = fields(judged, pass.observation.at);
     let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
@@ -48,17 +82,22 @@ fn render(pass: &Pass, judged: &Judged, colours: bool) -> String {
         let _ = writeln!(text, "{name}  {}", clean::line(&value)); // a String takes everything
     }
     heading(&mut text, "Votes", colours);
-    for vote in view::votes(pass, judged) {
-        let _ = writeln!(text, "  {}", clean::line(&vote_in_words(&vote)));
-    }
+    let votes = view::votes(pass, judged).into_iter().map(|vote| vote_in_words(&vote, policies));
+    let off = policies.off.iter().map(|name| format!("{name}: off"));
+    list(&mut text, votes.chain(off), "none");
     heading(&mut text, "What speaks against ending it", colours);
-    if judged.refusals.is_empty() {
-        text.push_str("  nothing\n");
-    }
-    for refusal in &judged.refusals {
-        let _ = writeln!(text, "  {}", clean::line(&refusal.to_string()));
-    }
+    let liftable = !judged.refusals.is_empty() && judged.refusals.iter().all(Refusal::liftable);
+    let refusals = judged.refusals.iter().map(ToString::to_string);
+    list(&mut text, refusals.chain(liftable.then(|| guard::WITH_FORCE.to_owned())), "nothing");
     text
+}
+
+fn list(text: &mut String, lines: impl Iterator<Item = String>, none: &str) {
+    let mut lines = lines.peekable();
+    let none = lines.peek().is_none().then(|| none.to_owned());
+    for line in lines.chain(none) {
+        let _ = writeln!(text, "  {}", clean::line(&line)); // a String takes everything
+    }
 }
 
 fn heading(text: &mut String, words: &str, colours: bool) {
@@ -100,9 +139,9 @@ fn verdict(vote: Decision) -> &'static str {
     }
 }
 
-fn vote_in_words(vote: &VoteView<'_>) -> String {
+fn vote_in_words(vote: &VoteView<'_>, policies: &Policies) -> String {
     let word = match vote.vote {
-        None => "not asked about this session",
+        None => &policies.why_not_asked(vote.policy),
         Some(Decision::Keep) if vote.fault => "keep, because it failed",
         Some(Decision::Keep) => "keep",
         Some(Decision::Orphan) => "orphan",
@@ -121,7 +160,7 @@ mod tests {
     #[test]
     fn everything_is_shown() {
         let pass = pass();
-        insta::assert_snapshot!(render(&pass, &pass.judged[1], false), @r"
+        insta::assert_snapshot!(render(&pass, &pass.judged[1], &Policies::default(), false), @r"
         title        agent\u{1b}[2J
         handle       e5586c375f0fa1b9
         address      tmux//tmp/tmux-1000/default/$2
@@ -145,8 +184,39 @@ mod tests {
 
         What speaks against ending it
           it is protected: it is pinned
-          somebody is attached; reap kill --force ends it anyway
-          something runs in it and it is not known when it was last active; reap kill --force ends it anyway
+          somebody is attached
+          something runs in it and it is not known when it was last active
         ");
+    }
+
+    #[test]
+    fn a_policy_without_a_vote_is_explained() {
+        let mut pass = pass();
+        let votes = |pass: &Pass, policies: &Policies| {
+            let text = render(pass, &pass.judged[0], policies, false);
+            let (_, votes) = text.split_once("Votes\n").expect("its votes");
+            votes.split_once("\n\n").expect("what follows").0.to_owned()
+        };
+        let mine = PluginName::new("mine").expect("a plugin name");
+        let policies = Policies {
+            asked_about: vec![(mine, "kind:cron".to_owned())],
+            off: vec!["dead-panes".to_owned()],
+        };
+        insta::assert_snapshot!(votes(&pass, &policies), @r"
+          idle-shell: orphan: nothing but its shell for 2h
+          mine: not asked: it is asked only about `kind:cron`
+          trial: keep (shadow: not counted): young
+          dead-panes: off
+        ");
+        pass.ballots.clear();
+        assert_eq!(votes(&pass, &Policies::default()), "  none");
+    }
+
+    #[test]
+    fn force_is_named_where_it_would_do() {
+        let mut pass = pass();
+        pass.judged[1].refusals.remove(0);
+        let text = render(&pass, &pass.judged[1], &Policies::default(), false);
+        assert!(text.ends_with("last active\n  reap kill --force ends it anyway\n"), "{text}");
     }
 }

@@ -3,7 +3,16 @@
 use reap::core::clean;
 use unicode_width::UnicodeWidthStr;
 
-use super::output::Style;
+use super::output::{Screen, Style};
+
+/// The column that is cut where a line is too long.
+const TITLE: &str = "TITLE";
+
+/// Columns that every title gets.
+const LEAST_OF_TITLE: usize = 16;
+
+/// Columns of the last field for which titles are cut.
+const LAST: usize = 24;
 
 /// One field of a table.
 #[derive(Debug, Clone)]
@@ -20,17 +29,28 @@ impl Cell {
 
     /// A field that looks so.
     pub fn styled(text: impl AsRef<str>, style: Style) -> Self {
-        Self { text: clean::line(text.as_ref()), style }
+        Self { text: visible(text.as_ref()), style }
     }
 
-    /// The same field cut to so many columns.
-    pub fn cut(mut self, columns: usize) -> Self {
+    /// Cuts the field to so many columns.
+    fn cut(&mut self, columns: usize) {
         if self.text.width() > columns {
             while self.text.width() >= columns && self.text.pop().is_some() {}
             self.text.push('…');
         }
-        self
     }
+}
+
+/// The text in one line, with every blank visible but a single space between
+/// two words: with a run of blanks a title could imitate the columns beside it.
+pub fn visible(text: &str) -> String {
+    let chars: Vec<char> = clean::line(text).chars().collect();
+    let word = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| !c.is_whitespace());
+    let shown = |(at, c): (usize, &char)| {
+        let between = *c == ' ' && word(at.checked_sub(1)) && word(Some(at + 1));
+        if c.is_whitespace() && !between { '␣' } else { *c }
+    };
+    chars.iter().enumerate().map(shown).collect()
 }
 
 /// Rows under a heading.
@@ -54,17 +74,36 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// The table as text, each line with this before it. The last column is not
-    /// padded, so that no line ends in spaces.
-    pub fn render(&self, indent: &str, colours: bool) -> String {
+    /// Cuts its titles so that the lines fit on the screen, as far as titles may
+    /// be cut. A long last column may go on in the next line.
+    pub fn fit(mut self, indent: &str, screen: Screen) -> Self {
+        let title = self.heading.iter().position(|cell| cell.text == TITLE);
+        let (Some(columns), Some(title)) = (screen.columns, title) else { return self };
+        let mut widths = self.widths();
+        if let Some(last) = widths.last_mut() {
+            *last = (*last).min(LAST);
+        }
+        let line = indent.width() + widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
+        let most = widths[title].saturating_sub(line.saturating_sub(columns)).max(LEAST_OF_TITLE);
+        self.rows.iter_mut().for_each(|row| row[title].cut(most));
+        self
+    }
+
+    fn widths(&self) -> Vec<usize> {
         let lines = || std::iter::once(&self.heading).chain(&self.rows);
-        let widths: Vec<usize> = (0..self.heading.len())
+        (0..self.heading.len())
             .map(|column| {
                 lines().filter_map(|line| line.get(column)).map(|cell| cell.text.width()).max().unwrap_or(0)
             })
-            .collect();
+            .collect()
+    }
+
+    /// The table as text, each line with this before it. The last column is not
+    /// padded, so that no line ends in spaces.
+    pub fn render(&self, indent: &str, colours: bool) -> String {
+        let widths = self.widths();
         let mut text = String::new();
-        for line in lines() {
+        for line in std::iter::once(&self.heading).chain(&self.rows) {
             let last = line.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
             text.push_str(indent);
             for (column, cell) in line.iter().enumerate().take(last + 1) {
@@ -114,7 +153,41 @@ mod tests {
     fn cuts_by_columns() {
         let cases = [("日本語", 4, "日…"), ("日本語", 6, "日本語"), ("abc", 3, "abc"), ("abcd", 3, "ab…")];
         for (text, columns, cut) in cases {
-            assert_eq!(Cell::new(text).cut(columns).text, cut, "{text} in {columns}");
+            let mut cell = Cell::new(text);
+            cell.cut(columns);
+            assert_eq!(cell.text, cut, "{text} in {columns}");
+        }
+    }
+
+    #[test]
+    fn no_text_imitates_columns() {
+        let cases = [
+            ("two words", "two words"),
+            ("a  b", "a␣␣b"),
+            (" a ", "␣a␣"),
+            ("a\u{3000}b\u{a0}c", "a␣b␣c"),
+            ("a\tb", "a\\tb"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(visible(text), shown);
+        }
+    }
+
+    #[test]
+    fn titles_are_cut_to_fit_the_screen() {
+        let long = "a title of rather more columns than there are";
+        let lines = |columns| {
+            let mut table = Table::new(&["HANDLE", "TITLE", "WHY"]);
+            table.row(vec![Cell::new("1a2b"), Cell::new(long), Cell::new("idle")]);
+            table.fit("  ", Screen { columns, colours: false }).render("  ", false)
+        };
+        assert!(lines(None).contains(long));
+        assert!(lines(Some(61)).contains(long), "it just fits");
+        for (columns, title) in
+            [(60, "a title of rather more columns than there a…"), (20, "a title of rath…")]
+        {
+            let shown = lines(Some(columns));
+            assert!(shown.contains(&format!("1a2b    {title}  idle\n")), "{columns}: {shown}");
         }
     }
 }

@@ -190,6 +190,7 @@ impl<'d> Entry<'d> {
     /// The value as it is, for a plugin to judge.
     pub fn raw(&self, name: String) -> Result<RawSetting, ConfigError> {
         let bad = || self.expected("a text, a number, true or false, or a list of texts");
+        let mut lines = Vec::new();
         let value = match &self.value {
             DeValue::String(text) => Value::Text(text.to_string()),
             DeValue::Boolean(flag) => Value::Flag(*flag),
@@ -198,12 +199,13 @@ impl<'d> Entry<'d> {
             }
             DeValue::Float(number) => Value::Real(number.as_str().parse().map_err(|_| bad())?),
             DeValue::Array(values) => {
+                lines = values.iter().map(|value| self.place.document.line(value.span())).collect();
                 let texts = values.iter().map(|value| value.get_ref().as_str().map(str::to_owned));
                 Value::Texts(texts.collect::<Option<_>>().ok_or_else(bad)?)
             }
             DeValue::Datetime(_) | DeValue::Table(_) => return Err(bad()),
         };
-        Ok(RawSetting { name, value, line: Some(self.place.line()) })
+        Ok(RawSetting { name, value, line: Some(self.place.line()), lines })
     }
 }
 

@@ -23,12 +23,16 @@ use reap_core::time::Span;
 use reap_runtime::Limits;
 
 pub use error::ConfigError;
-pub(crate) use settings::complete;
+pub(crate) use settings::{complete, line_of};
 
+use crate::files;
 use crate::paths::Paths;
 
 /// The variable that names the file.
 pub const VARIABLE: &str = "REAP_CONFIG";
+
+/// Thousands of rules need less.
+const LARGEST: u64 = 1 << 20;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
@@ -139,6 +143,8 @@ pub struct RawSetting {
     pub value: Value,
     /// Where in the file it stands.
     pub line: Option<usize>,
+    /// Where each text of a list stands.
+    pub lines: Vec<usize>,
 }
 
 impl Config {
@@ -162,7 +168,7 @@ impl Config {
 
     /// Reads this file.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(file)
+        let text = files::read_text(file, LARGEST)
             .map_err(|error| ConfigError::new(file, None, format!("cannot be read: {error}")))?;
         Self::parse(&text, file)
     }

@@ -100,15 +100,16 @@ fn settings(section: Section<'_>) -> Result<Vec<RawSetting>, ConfigError> {
 fn limits(entry: Option<Entry<'_>>, defaults: &Limits) -> Result<Limits, ConfigError> {
     let Some(entry) = entry else { return Ok(defaults.clone()) };
     let names: Vec<&str> = defaults.table().into_iter().map(|(name, ..)| name).collect();
-    let all = entry.place();
-    let mut numbers = toml::Table::new();
+    let mut limits = defaults.clone();
     for (name, number) in entry.section()?.rest() {
         if !names.contains(&name.as_str()) {
             return Err(number.error(format!("there is no such limit; valid are {}", choices(names))));
         }
-        numbers.insert(name, toml::Value::Integer(number.number()?));
+        // One at a time, so that an error is told at its own line.
+        let one = toml::Table::from_iter([(name, toml::Value::Integer(number.number()?))]);
+        limits = limits.overridden(&one).map_err(|error| number.error(error.message()))?;
     }
-    defaults.overridden(&numbers).map_err(|error| all.error(error.message()))
+    Ok(limits)
 }
 
 #[cfg(test)]
@@ -202,6 +203,12 @@ mod tests {
                 2,
                 "a whole number that is not negative, found the number -1",
             ),
+            (
+                "[backends.tmux.limits]\ncall_ms = 9\n\nrun_ms = 0",
+                4,
+                "`backends.tmux.limits.run_ms`: run_ms must be more than 0",
+            ),
+            ("[policies.x]\nlimits = {\ncall_ms = 9,\nrun_ms = 0 }", 4, "run_ms must be more than 0"),
             ("[policies.x]\nmode = \"on\"", 2, "\"on\" is no mode; valid are `active`, `shadow`, `off`"),
             (
                 "[policies.x]\nafter = 2026-01-01",

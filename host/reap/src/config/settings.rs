@@ -49,6 +49,25 @@ fn value(known: &Setting, raw: &[RawSetting]) -> Result<Value, Mismatch> {
     }
 }
 
+/// Where that stands which the words are about: the setting that they name
+/// first, and of a list the text that they quote.
+pub(crate) fn line_of(raw: &[RawSetting], words: &str) -> Option<usize> {
+    let named = raw.iter().filter_map(|setting| Some((word_at(words, &setting.name)?, setting)));
+    let (_, setting) = named.min_by_key(|(at, _)| *at)?;
+    let Value::Texts(texts) = &setting.value else { return setting.line };
+    let quoted = texts.iter().position(|text| words.contains(&format!("{text:?}")));
+    quoted.and_then(|at| setting.lines.get(at).copied()).or(setting.line)
+}
+
+/// Where the name stands as a word of its own.
+fn word_at(words: &str, name: &str) -> Option<usize> {
+    let joins = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    words
+        .match_indices(name)
+        .map(|(at, _)| at)
+        .find(|at| !words[..*at].ends_with(joins) && !words[at + name.len()..].starts_with(joins))
+}
+
 /// What a setting of this kind looks like in `reap.toml`.
 pub(crate) fn expected(kind: &SettingKind) -> &'static str {
     match kind {
@@ -77,7 +96,7 @@ mod tests {
     }
 
     fn given(name: &str, value: Value) -> RawSetting {
-        RawSetting { name: name.into(), value, line: Some(7) }
+        RawSetting { name: name.into(), value, line: Some(7), lines: Vec::new() }
     }
 
     #[test]
@@ -105,6 +124,28 @@ mod tests {
         for (raw, message) in cases {
             let mismatch = complete(&known(), &[raw], &["mode"]).expect_err("a mistake");
             assert_eq!(mismatch, Mismatch { line: Some(7), message: message.into() });
+        }
+    }
+
+    #[test]
+    fn words_are_about_the_setting_that_they_name() {
+        let at = |name: &str, value, line, lines| RawSetting { name: name.into(), value, line, lines };
+        let texts = Value::Texts(vec!["/good".into(), "bad".into()]);
+        let raw = [
+            at("deep", Value::Flag(true), Some(2), Vec::new()),
+            at("sockets", texts, Some(5), vec![6, 8]),
+            at("in-use", Value::Number(1), Some(9), Vec::new()),
+        ];
+        let cases = [
+            ("the setting sockets holds \"bad\": a whole path, not deep", Some(8)),
+            ("the setting sockets holds \"worse\"", Some(5)),
+            ("`in-use`: too much", Some(9)),
+            ("sockets-too, deeper and not in-used", None),
+            ("deeper is not deep", Some(2)),
+            ("", None),
+        ];
+        for (words, line) in cases {
+            assert_eq!(line_of(&raw, words), line, "{words}");
         }
     }
 }

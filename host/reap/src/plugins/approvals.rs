@@ -5,7 +5,6 @@
 //! manifest may change: it keeps exactly these grants.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use reap_runtime::{Manifest, World};
 use serde::{Deserialize, Serialize};
 
 use crate::files;
+use crate::paths::Paths;
 
 /// The approvals of this user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,15 @@ struct Approval {
 enum Role {
     Backend,
     Policy,
+}
+
+impl From<Role> for World {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Backend => Self::Backend,
+            Role::Policy => Self::Policy,
+        }
+    }
 }
 
 /// Where a plugin stands.
@@ -80,13 +89,16 @@ pub enum ApprovalsError {
     },
 }
 
+/// Thousands of approvals need less.
+const LARGEST: u64 = 1 << 20;
+
 const HEAD: &str = "# Written by `reap plugin approve`. Each digest is that of a manifest.\n\n";
 
 impl Approvals {
     /// The record in this state folder. None is an empty one.
     pub fn load(state: &Path) -> Result<Self, ApprovalsError> {
         let file = file(state);
-        let text = match fs::read_to_string(&file) {
+        let text = match files::read_text(&file, LARGEST) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(ApprovalsError::Io { file, done: "read", error }),
@@ -94,12 +106,13 @@ impl Approvals {
         toml::from_str(&text).map_err(|error| ApprovalsError::Damaged { file, why: error.to_string() })
     }
 
-    /// Keeps the record in this state folder.
-    pub fn save(&self, state: &Path) -> Result<(), ApprovalsError> {
-        let file = file(state);
+    /// Keeps the record in the state folder.
+    pub fn save(&self, paths: &Paths) -> Result<(), ApprovalsError> {
+        let file = file(&paths.state);
         let text = toml::to_string(self)
             .map_err(|error| ApprovalsError::Damaged { file: file.clone(), why: error.to_string() })?;
-        files::create_folder(state)
+        paths
+            .create(&paths.state)
             .and_then(|()| files::replace(&file, format!("{HEAD}{text}").as_bytes()))
             .map_err(|error| ApprovalsError::Io { file, done: "written", error })
     }
@@ -114,6 +127,16 @@ impl Approvals {
             .insert(manifest.name.clone(), Approval { world, manifest: manifest.digest().to_owned() });
     }
 
+    /// Takes an approval back. Says whether there was one.
+    pub fn revoke(&mut self, name: &PluginName) -> bool {
+        self.plugins.remove(name).is_some()
+    }
+
+    /// The name of every plugin that was approved, and what it was.
+    pub fn all(&self) -> impl Iterator<Item = (&PluginName, World)> {
+        self.plugins.iter().map(|(name, approval)| (name, approval.world.into()))
+    }
+
     /// Where a plugin with this manifest stands.
     pub fn standing(&self, manifest: &Manifest) -> Standing {
         match self.plugins.get(&manifest.name) {
@@ -125,10 +148,7 @@ impl Approvals {
 
     /// What the plugin of that name was when it was approved.
     pub fn world(&self, name: &PluginName) -> Option<World> {
-        self.plugins.get(name).map(|approval| match approval.world {
-            Role::Backend => World::Backend,
-            Role::Policy => World::Policy,
-        })
+        self.plugins.get(name).map(|approval| approval.world.into())
     }
 }
 
@@ -138,6 +158,8 @@ fn file(state: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn manifest(summary: &str) -> Manifest {
@@ -147,16 +169,20 @@ mod tests {
 
     #[test]
     fn an_approval_is_for_one_manifest() {
-        let state = tempfile::tempdir().expect("a folder");
-        let mut approvals = Approvals::load(state.path()).expect("none yet");
+        let home = tempfile::tempdir().expect("a folder");
+        let paths = Paths::from_lookup(|name| (name == "HOME").then(|| home.path().into())).expect("found");
+        let mut approvals = Approvals::load(&paths.state).expect("none yet");
         assert_eq!(approvals.standing(&manifest("a")), Standing::New);
         approvals.approve(&manifest("a"));
-        approvals.save(&state.path().join("deep")).expect("saved");
-        let again = Approvals::load(&state.path().join("deep")).expect("loaded");
+        approvals.save(&paths).expect("saved");
+        let mut again = Approvals::load(&paths.state).expect("loaded");
         assert_eq!(again, approvals);
         assert_eq!(again.standing(&manifest("a")), Standing::Approved);
         assert_eq!(again.standing(&manifest("b")), Standing::Changed);
-        assert_eq!(again.world(&manifest("b").name), Some(World::Policy));
+        let name = manifest("b").name;
+        assert_eq!(again.world(&name), Some(World::Policy));
+        assert!(again.revoke(&name) && !again.revoke(&name));
+        assert_eq!(again.standing(&manifest("a")), Standing::New);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use reap_core::clean;
@@ -14,8 +15,10 @@ use reap_runtime::{Manifest, World};
 
 use super::PluginsError;
 use super::approvals::{Approvals, Standing};
+use super::origin::{Origin, shown};
 use crate::bundled::BUNDLED;
 use crate::config::Config;
+use crate::files;
 use crate::paths::Paths;
 
 /// A plugin that was found.
@@ -23,8 +26,8 @@ use crate::paths::Paths;
 pub struct Entry {
     /// Its name, or the file's name where that is no good one.
     pub name: String,
-    /// Where it came from: "bundled", or a path.
-    pub origin: String,
+    /// Where it came from.
+    pub origin: Origin,
     /// What it is, or why that is not known.
     pub found: Result<Found, String>,
     /// What it was when the operator approved it, if ever.
@@ -51,35 +54,44 @@ impl Code {
     pub(super) fn read(&self) -> Result<Cow<'static, [u8]>, String> {
         match self {
             Self::Bundled(wasm) => Ok(Cow::Borrowed(wasm)),
-            Self::File(path) => read_regular(path).map(Cow::Owned),
+            Self::File(path) => files::read(path, LARGEST_CODE).map(Cow::Owned).map_err(|e| unread(path, &e)),
         }
     }
 }
 
-/// Every plugin that was found, the bundled ones first.
+/// The host compiles no larger one.
+const LARGEST_CODE: u64 = 64 << 20;
+
+/// A person has to read it.
+const LARGEST_MANIFEST: u64 = 1 << 20;
+
+/// Every plugin that was found, the bundled ones first, and those that were
+/// approved and are not there any more.
 pub fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError> {
     let mut entries: Vec<Entry> =
         BUNDLED.iter().map(|bundled| from_bundle(bundled.manifest, bundled.wasm)).collect();
-    let files = config.folders.iter().map(|folder| plugin_files(folder)).collect::<Result<Vec<_>, _>>()?;
-    if files.iter().any(|files| !files.is_empty()) {
-        let approvals = Approvals::load(&paths.state)?;
-        entries.extend(files.into_iter().flatten().map(|stem| from_files(&stem, &approvals)));
+    let approvals = Approvals::load(&paths.state)?;
+    for folder in &config.folders {
+        entries.extend(plugin_files(folder)?.iter().map(|stem| from_files(stem, &approvals)));
     }
     refuse_doubles(&mut entries);
+    add_gone(&mut entries, &approvals);
     check_tables(config, &entries)?;
     Ok(entries)
 }
 
 fn from_bundle(manifest: &'static str, wasm: &'static [u8]) -> Entry {
-    let origin = "bundled".to_owned();
-    match Manifest::parse(manifest, &origin) {
+    let origin = Origin::Bundled;
+    match Manifest::parse(manifest, &origin.in_words()) {
         Ok(manifest) => Entry {
             name: manifest.name.to_string(),
             relied_on: Some(manifest.world),
             found: Ok(Found { manifest, standing: Standing::Bundled, code: Code::Bundled(wasm) }),
             origin,
         },
-        Err(error) => Entry { name: origin.clone(), origin, found: Err(error.to_string()), relied_on: None },
+        Err(error) => {
+            Entry { name: origin.to_string(), origin, found: Err(error.to_string()), relied_on: None }
+        }
     }
 }
 
@@ -98,24 +110,33 @@ fn plugin_files(folder: &Path) -> Result<BTreeSet<PathBuf>, PluginsError> {
 
 fn from_files(stem: &Path, approvals: &Approvals) -> Entry {
     let name = stem.file_name().unwrap_or_default().to_string_lossy();
-    let wasm = stem.with_extension("wasm");
+    let wasm = with_ending(stem, "wasm");
     let relied_on = PluginName::new(&*name).ok().and_then(|name| approvals.world(&name));
     let found = read_manifest(stem, &name).map(|manifest| Found {
         standing: approvals.standing(&manifest),
         manifest,
         code: Code::File(wasm.clone()),
     });
-    Entry { name: clean::line(&name), origin: clean::line(&wasm.to_string_lossy()), found, relied_on }
+    Entry { name: clean::line(&name), origin: Origin::File(wasm), found, relied_on }
+}
+
+/// The name may have dots in it, and all of them stay.
+fn with_ending(stem: &Path, ending: &str) -> PathBuf {
+    let mut path = stem.as_os_str().to_owned();
+    path.push(".");
+    path.push(ending);
+    path.into()
 }
 
 fn read_manifest(stem: &Path, name: &str) -> Result<Manifest, String> {
-    let path = stem.with_extension("toml");
-    if !path.exists() {
-        return Err(format!("its manifest {name}.toml is missing; it belongs beside {name}.wasm"));
-    }
-    let origin = clean::line(&path.to_string_lossy());
-    let text =
-        String::from_utf8(read_regular(&path)?).map_err(|_| format!("{origin}: this is no UTF-8 text"))?;
+    let path = with_ending(stem, "toml");
+    let text = files::read_text(&path, LARGEST_MANIFEST).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("its manifest {name}.toml is missing; it belongs beside {name}.wasm")
+        }
+        _ => unread(&path, &error),
+    })?;
+    let origin = shown(&path);
     let manifest = Manifest::parse(&text, &origin).map_err(|error| error.to_string())?;
     if manifest.name.as_str() != name {
         return Err(format!(
@@ -126,14 +147,8 @@ fn read_manifest(stem: &Path, name: &str) -> Result<Manifest, String> {
     Ok(manifest)
 }
 
-/// Reading a pipe or a device would wait for ever.
-fn read_regular(path: &Path) -> Result<Vec<u8>, String> {
-    let shown = || clean::line(&path.to_string_lossy());
-    match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => Err(format!("{}: this is no regular file", shown())),
-        Ok(_) => fs::read(path).map_err(|error| format!("{}: cannot be read: {error}", shown())),
-        Err(error) => Err(format!("{}: cannot be read: {error}", shown())),
-    }
+fn unread(path: &Path, error: &io::Error) -> String {
+    format!("{}: cannot be read: {error}", shown(path))
 }
 
 /// A second plugin of a name would decide in the first one's place.
@@ -145,8 +160,30 @@ fn refuse_doubles(entries: &mut [Entry]) {
                 Err(format!("the name {} is taken by {first}; give one of them another name", entry.name));
             entry.relied_on = None;
         } else {
-            taken.insert(entry.name.clone(), entry.origin.clone());
+            taken.insert(entry.name.clone(), entry.origin.in_words());
         }
+    }
+}
+
+/// An approved plugin whose files went, with a folder that is not mounted or a
+/// deployment that is half done, is still relied on: what it would have kept must
+/// not end because nobody asks any more.
+fn add_gone(entries: &mut Vec<Entry>, approvals: &Approvals) {
+    for (name, world) in approvals.all() {
+        if entries.iter().any(|entry| entry.name == name.as_str()) {
+            continue;
+        }
+        let off = match world {
+            World::Backend => "enabled = false",
+            World::Policy => "mode = \"off\"",
+        };
+        let why = format!(
+            "it was approved, and its files are in no plugin folder. Put them back; or to do without it, set {off} \
+             in [{}.{name}], or take the approval back: reap plugin approve {name} --revoke",
+            table(world)
+        );
+        let (name, origin) = (name.to_string(), Origin::Nowhere);
+        entries.push(Entry { name, origin, found: Err(why), relied_on: Some(world) });
     }
 }
 
@@ -209,8 +246,10 @@ mod tests {
             for (name, text) in files {
                 fs::write(folder.path().join(name), text).expect("written");
             }
-            let state = folder.path().join("state");
-            let paths = Paths { config: state.clone(), cache: state.clone(), runtime: state.clone(), state };
+            let home = folder.path().join("home");
+            fs::create_dir(&home).expect("made");
+            let paths = Paths::from_lookup(|name| (name == "HOME").then(|| home.clone().into()));
+            let paths = paths.expect("found");
             Self { folder, paths }
         }
 
@@ -251,7 +290,7 @@ mod tests {
         assert!(error_of(&entries, "bare").contains("its manifest bare.toml is missing"));
         assert!(error_of(&entries, "wrong").contains("the file must be named mine.toml"));
         assert!(error_of(&entries, "asks").contains("telepathy"));
-        assert!(error_of(&entries, "tmux").contains("the name tmux is taken by bundled"));
+        assert!(error_of(&entries, "tmux").contains("the name tmux is taken by the bundled one"));
         assert!(entries[0].found.is_ok(), "the first of a name stays");
     }
 
@@ -262,6 +301,63 @@ mod tests {
         let mine = entries[3].found.as_ref().expect("good");
         assert_eq!(mine.standing, Standing::New);
         assert!(!place.paths.state.exists(), "looking writes nothing");
+    }
+
+    #[test]
+    fn a_name_with_dots_finds_its_own_files() {
+        let place = Place::new(&[("my.rules.toml", POLICY), ("my.rules.wasm", ""), ("my.toml", POLICY)]);
+        let entries = place.gather("").expect("gathered");
+        assert_eq!(entries.len(), 3 + 2);
+        let error = error_of(&entries, "my.rules");
+        assert!(error.contains("/my.rules.toml: ") && error.contains("must be named mine.toml"), "{error}");
+        let origin = &entries.iter().find(|entry| entry.name == "my.rules").expect("found").origin;
+        assert_eq!(*origin, Origin::File(place.folder.path().join("./my.rules.wasm")));
+    }
+
+    /// Not even root can read what is no file.
+    #[test]
+    fn a_manifest_that_cannot_be_read_is_not_called_missing() {
+        let place = Place::new(&[("mine.wasm", "")]);
+        fs::create_dir(place.folder.path().join("mine.toml")).expect("made");
+        let error = error_of(&place.gather("").expect("gathered"), "mine");
+        assert!(
+            error.ends_with("mine.toml: cannot be read: it is a folder; it must be a regular file"),
+            "{error}"
+        );
+        fs::remove_dir(place.folder.path().join("mine.toml")).expect("ours");
+        std::os::unix::fs::symlink("mine.toml", place.folder.path().join("mine.toml")).expect("made");
+        let error = error_of(&place.gather("").expect("gathered"), "mine");
+        assert!(error.contains("mine.toml: cannot be read: "), "{error}");
+    }
+
+    #[test]
+    fn an_approved_plugin_that_went_is_still_relied_on() {
+        let place = Place::new(&[("mine.toml", POLICY)]);
+        let backend = POLICY.replace("mine", "theirs").replace("policy", "backend");
+        let mut approvals = Approvals::default();
+        for text in [POLICY, &backend] {
+            approvals.approve(&Manifest::parse(text, "x").expect("a good manifest"));
+        }
+        approvals.save(&place.paths).expect("saved");
+        fs::remove_file(place.folder.path().join("mine.toml")).expect("ours");
+
+        let tables = "[policies.mine]\nselect = \"title:a\"\n[backends.theirs]\n";
+        for entries in [place.gather(tables), gather(&Config::default(), &place.paths)] {
+            let entries = entries.expect("the tables are for plugins that are known");
+            let gone = entries[3..].iter().map(|entry| (entry.name.as_str(), entry.relied_on));
+            let gone: Vec<_> = gone.collect();
+            assert_eq!(gone, [("mine", Some(World::Policy)), ("theirs", Some(World::Backend))]);
+            let error = error_of(&entries, "mine");
+            assert!(error.contains("set mode = \"off\" in [policies.mine]"), "{error}");
+            assert!(error.contains("reap plugin approve mine --revoke"), "{error}");
+            assert!(error_of(&entries, "theirs").contains("set enabled = false in [backends.theirs]"));
+        }
+
+        approvals.all().map(|(name, _)| name.clone()).collect::<Vec<_>>().iter().for_each(|name| {
+            approvals.revoke(name);
+        });
+        approvals.save(&place.paths).expect("saved");
+        assert_eq!(place.gather("").expect("gathered").len(), 3);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use reap_runtime::{CallError, Description, Host, Limits, LoadError, Manifest, So
 use super::approvals::Standing;
 use super::catalogue::{Entry, Found, table};
 use super::{Plugin, Ready, Running, State};
-use crate::config::{BackendConfig, Config, ConfigError, Mode, PolicyConfig, RawSetting, complete};
+use crate::config::{BackendConfig, Config, ConfigError, Mode, PolicyConfig, RawSetting, complete, line_of};
 use crate::side_by_side::side_by_side;
 
 /// Loads all that may run and are not switched off.
@@ -106,7 +106,8 @@ impl<'c> Said<'c> {
     fn refused(&self, error: &LoadError) -> Result<State, ConfigError> {
         match error {
             LoadError::Refused { error: CallError::Answered(answer), .. } if !self.settings.is_empty() => {
-                Err(self.error(self.line, &answer.to_string()))
+                let answer = answer.to_string();
+                Err(self.error(line_of(&self.settings, &answer).or(self.line), &answer))
             }
             _ => Ok(State::Failed(error.to_string())),
         }
@@ -123,7 +124,7 @@ async fn run(host: &Host, entry: &Entry, found: &Found, config: &Config) -> Resu
         Err(why) => return Ok(State::Failed(why)),
     };
     let said = Said::of(&found.manifest, config);
-    let source = Source { manifest: found.manifest.clone(), wasm, origin: entry.origin.clone() };
+    let source = Source { manifest: found.manifest.clone(), wasm, origin: entry.origin.in_words() };
     let prepared = match host.prepare(source, said.limits.clone()).await {
         Ok(prepared) => prepared,
         Err(error) => return Ok(State::Failed(error.to_string())),

@@ -9,6 +9,7 @@
 pub mod approvals;
 pub mod catalogue;
 mod load;
+mod origin;
 
 use std::io;
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ use crate::paths::Paths;
 use crate::voter::Voter;
 use approvals::ApprovalsError;
 use catalogue::Entry;
+
+pub use origin::Origin;
 
 /// The set could not be put together at all.
 #[derive(Debug, thiserror::Error)]
@@ -155,21 +158,23 @@ impl Plugin {
 /// All plugins.
 pub struct Plugins {
     all: Vec<Plugin>,
+    /// Why none could be kept compiled, where that is known beforehand.
+    cache_problem: Option<String>,
 }
 
 impl Plugins {
     /// Finds all plugins and loads those that may run, side by side.
     pub async fn load(config: &Config, paths: &Paths) -> Result<Self, PluginsError> {
         let entries = catalogue::gather(config, paths)?;
-        let host = host(paths)?;
-        Ok(Self { all: load::all(&host, entries, config).await? })
+        let (host, cache_problem) = host(paths)?;
+        Ok(Self { all: load::all(&host, entries, config).await?, cache_problem })
     }
 
     /// Finds the plugin of this name and loads it, even when the configuration
     /// switches it off.
     pub async fn load_one(name: &str, config: &Config, paths: &Paths) -> Result<Plugin, PluginsError> {
         let entry = find(name, config, paths)?;
-        let host = host(paths)?;
+        let (host, _) = host(paths)?;
         load::one(&host, entry, config).await.map_err(PluginsError::Config)
     }
 
@@ -187,7 +192,7 @@ impl Plugins {
             State::Ready(ready) => ready.cache_problem.clone(),
             State::Failed(_) | State::Unapproved(_) | State::Off => None,
         });
-        let mut kept: Vec<String> = kept.collect();
+        let mut kept: Vec<String> = self.cache_problem.iter().cloned().chain(kept).collect();
         kept.dedup(); // all are kept in the same folder
         self.all.iter().filter(reported).filter_map(Plugin::trouble).chain(kept).collect()
     }
@@ -260,6 +265,11 @@ pub fn find(name: &str, config: &Config, paths: &Paths) -> Result<Entry, Plugins
         .ok_or_else(|| PluginsError::NotFound { name: name.to_owned(), known })
 }
 
-fn host(paths: &Paths) -> Result<Host, HostError> {
-    Host::new(HostOptions { cache: Some(paths.cache.clone()) })
+/// The host, and why it keeps no compiled plugins, where that is so.
+fn host(paths: &Paths) -> Result<(Host, Option<String>), HostError> {
+    let problem = paths.may_create(&paths.cache).err().map(|why| {
+        format!("compiled plugins are not kept in {}: {why}, or set XDG_CACHE_HOME", paths.cache.display())
+    });
+    let cache = problem.is_none().then(|| paths.cache.clone());
+    Ok((Host::new(HostOptions { cache })?, problem))
 }

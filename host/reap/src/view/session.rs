@@ -209,8 +209,8 @@ mod tests {
           "parent_state": "alive",
           "refusals": [
             "it is protected: it is pinned",
-            "somebody is attached; reap kill --force ends it anyway",
-            "something runs in it and it is not known when it was last active; reap kill --force ends it anyway"
+            "somebody is attached",
+            "something runs in it and it is not known when it was last active"
           ],
           "votes": [
             {

@@ -1,6 +1,7 @@
 //! `reap plugin approve`.
 
 use reap::core::clean;
+use reap::core::ids::PluginName;
 use reap::plugins::approvals::{Approvals, ApprovalsError, Standing};
 use reap::plugins::catalogue::Found;
 use reap::plugins::find;
@@ -22,14 +23,20 @@ pub struct Args {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
+    /// Take the approval back: it does not run any more, and is not missed
+    #[arg(long)]
+    revoke: bool,
 }
 
 pub fn run(args: &Args, config: &Config, paths: &Paths, ui: &mut Ui) -> Result<Exit, CliError> {
+    if args.revoke {
+        return revoke(&args.name, paths, ui);
+    }
     let entry = find(&args.name, config, paths)?;
     let found = entry
         .found
         .map_err(|why| CliError::new(Exit::Error, format!("{} cannot be approved: {why}", args.name)))?;
-    ui.print(&question(&found, &entry.origin));
+    ui.print(&question(&found, &entry.origin.in_words()));
     match found.standing {
         Standing::Bundled => ui.print("It came with Reap and needs no approval.\n"),
         Standing::Approved => ui.print("It is approved already.\n"),
@@ -41,7 +48,7 @@ pub fn run(args: &Args, config: &Config, paths: &Paths, ui: &mut Ui) -> Result<E
 fn question(found: &Found, origin: &str) -> String {
     let manifest = &found.manifest;
     format!(
-        "{} {}, a {} from {origin}: {}\nIt asks for this:\n{}",
+        "{} {}, a {} ({origin}): {}\nIt asks for this:\n{}",
         manifest.name,
         clean::line(&manifest.version),
         manifest.world.word(),
@@ -64,7 +71,7 @@ fn ask(args: &Args, manifest: &Manifest, paths: &Paths, ui: &mut Ui) -> Result<E
             return Ok(Exit::Done);
         }
     }
-    record(manifest, paths).map_err(|error| CliError::new(Exit::Error, error.to_string()))?;
+    record(manifest, paths).map_err(unusable)?;
     ui.print(&format!("{} is approved.\n", manifest.name));
     Ok(Exit::Done)
 }
@@ -72,5 +79,21 @@ fn ask(args: &Args, manifest: &Manifest, paths: &Paths, ui: &mut Ui) -> Result<E
 fn record(manifest: &Manifest, paths: &Paths) -> Result<(), ApprovalsError> {
     let mut approvals = Approvals::load(&paths.state)?;
     approvals.approve(manifest);
-    approvals.save(&paths.state)
+    approvals.save(paths)
+}
+
+/// Goes by the record alone: the plugin's files may be gone.
+fn revoke(name: &str, paths: &Paths, ui: &mut Ui) -> Result<Exit, CliError> {
+    let mut approvals = Approvals::load(&paths.state).map_err(unusable)?;
+    if !PluginName::new(name).is_ok_and(|name| approvals.revoke(&name)) {
+        let message = format!("{name} is not approved, so there is nothing to take back");
+        return Err(CliError::new(Exit::NotFound, message));
+    }
+    approvals.save(paths).map_err(unusable)?;
+    ui.print(&format!("{name} is not approved any more.\n"));
+    Ok(Exit::Done)
+}
+
+fn unusable(error: ApprovalsError) -> CliError {
+    CliError::new(Exit::Error, error.to_string())
 }

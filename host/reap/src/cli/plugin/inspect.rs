@@ -40,7 +40,7 @@ pub async fn run(
 fn render(plugin: &Plugin, colours: bool) -> String {
     let mut text = String::new();
     if let Some(manifest) = plugin.manifest() {
-        text.push_str(&identity(manifest, &plugin.entry.origin));
+        text.push_str(&identity(manifest, &plugin.entry.origin.to_string()));
         text.push_str(&heading("What it may do", colours));
         text.push_str(&asks(manifest));
     }

@@ -34,7 +34,7 @@ fn row(plugin: &Plugin) -> Vec<Cell> {
         Cell::styled(&plugin.entry.name, Style::Strong),
         Cell::new(manifest.map_or("-", |manifest| manifest.world.word())),
         Cell::new(manifest.map_or("-", |manifest| manifest.version.as_str())),
-        Cell::new(&plugin.entry.origin),
+        Cell::new(plugin.entry.origin.to_string()),
         state(&plugin.state),
     ]
 }
