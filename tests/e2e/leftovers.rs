@@ -3,8 +3,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
-use crate::support::{World, holds, skip};
+use rustix::process::Signal;
+
+use crate::support::{Process, World, holds, skip, until};
 
 /// A pane is opened anew and its first program is gone; what that left behind is
 /// older than everything else in the session.
@@ -64,6 +67,32 @@ fn what_runs_in_a_daemon_that_serves_others_is_left_alone() {
     assert!(!session.lives(), "{ran}");
     assert!(daemon.lives() && job.lives(), "{ran}");
     assert!(ran.stdout.contains("left alone") && ran.stdout.contains("screen"), "{ran}");
+}
+
+/// Reap is told to stop while it waits for a process that ignores TERM: it still
+/// ends that process, which nobody could find any more afterwards.
+#[test]
+fn an_end_that_began_is_finished() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let world = World::new();
+        let server = world.server("main");
+        let file = world.path("home/pid");
+        let stubborn = format!(
+            "(setsid sh -c 'trap \"\" HUP TERM; echo $$ >{}; while :; do sleep 600; done' &); exec sleep 600",
+            file.display()
+        );
+        let session = server.start("stubborn", &["sh", "-c", &stubborn]);
+        let child = world.process_in(&file);
+        let mut reap = world.reap_command(&["kill", "--yes", "stubborn"]);
+        let mut reap =
+            reap.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("reap");
+        let process = Process::of(reap.id()).expect("a child is there until it was waited for");
+        holds("the end of the session", || !session.lives());
+        process.signal(signal);
+        let status = until("the end of reap", || reap.try_wait().expect("it is our child"));
+        assert!(!child.lives(), "{signal:?}: {status}");
+        assert_eq!(status.code(), Some(0), "{signal:?}");
+    }
 }
 
 /// What runs as another user cannot be ended, and an end that leaves it is none;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use reap::core::clean;
 use reap::runtime::{Level, LogLine};
 use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::{CliError, Exit};
 use super::harmless;
@@ -238,6 +239,44 @@ impl Ui {
         let done = work.await;
         self.complain("\r\x1b[K"); // the line is cleared again: it was no result
         done
+    }
+
+    /// Waits for work that must not stop half-way, whatever the terminal says: an
+    /// end that stops between its two signals leaves processes behind that no
+    /// later run can find. It takes seconds at most.
+    pub async fn to_the_end<T>(&mut self, what: &str, work: impl Future<Output = T>) -> io::Result<T> {
+        let mut stop = Stop::watch()?;
+        let done = {
+            let mut work = std::pin::pin!(self.during(what, work));
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                () = stop.asked() => work.await,
+            }
+        };
+        self.complain("what had begun when Reap was told to stop was finished first\n");
+        Ok(done)
+    }
+}
+
+/// The signals by which a person or the system tells a program to stop.
+struct Stop([Signal; 3]);
+
+impl Stop {
+    fn watch() -> io::Result<Self> {
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn asked(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
     }
 }
 

@@ -86,6 +86,8 @@ fn spawn(words: &[String]) -> std::io::Result<Child> {
         // into underscores.
         .env("LC_ALL", "C.UTF-8")
         .current_dir("/")
+        // Ctrl-C is for Reap, which finishes what it began.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
