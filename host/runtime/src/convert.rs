@@ -69,7 +69,11 @@ fn value_out(value: &Value) -> types::Value {
 }
 
 pub(crate) fn facts_out(facts: &[Fact]) -> Vec<types::Fact> {
-    facts.iter().map(|fact| types::Fact { name: fact.name.clone(), value: value_out(&fact.value) }).collect()
+    facts.iter().map(fact_out).collect()
+}
+
+fn fact_out(fact: &Fact) -> types::Fact {
+    types::Fact { name: fact.name.clone(), value: value_out(&fact.value) }
 }
 
 /// A session that cannot be right, and why.
@@ -125,6 +129,11 @@ fn session(from: types::Session) -> Result<Session, BadSession> {
 }
 
 pub(crate) fn session_out(from: &Session) -> types::Session {
+    session_with(from, None)
+}
+
+fn session_with(from: &Session, wanted: Option<&[String]>) -> types::Session {
+    let asked = |fact: &&Fact| wanted.is_none_or(|wanted| wanted.contains(&fact.name));
     types::Session {
         key: from.key.as_str().to_owned(),
         incarnation: from.incarnation.as_str().to_owned(),
@@ -143,7 +152,7 @@ pub(crate) fn session_out(from: &Session) -> types::Session {
         processes: from.processes.iter().copied().map(process).collect(),
         tokens: from.tokens,
         protected: from.protected.clone(),
-        extra: facts_out(&from.extra),
+        extra: from.extra.iter().filter(asked).map(fact_out).collect(),
     }
 }
 
@@ -178,12 +187,14 @@ pub(crate) fn listing(backend: &PluginName, from: backend_exports::Listing) -> L
     }
 }
 
-pub(crate) fn subject_out(from: &Subject) -> policy_exports::Subject {
+/// A subject, with those of its extra facts that the policy wants: all where
+/// `wanted` is nothing.
+pub(crate) fn subject_out(from: &Subject, wanted: Option<&[String]>) -> policy_exports::Subject {
     policy_exports::Subject {
         handle: from.handle.as_str().to_owned(),
         backend: from.address.backend.as_str().to_owned(),
         instance: from.address.instance.as_str().to_owned(),
-        session: session_out(&from.session),
+        session: session_with(&from.session, wanted),
         age: from.age.map(Span::millis),
         idle: from.idle.map(Span::millis),
         seen_for: from.seen_for.millis(),

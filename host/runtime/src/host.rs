@@ -294,7 +294,7 @@ impl Prepared {
             return Err(wrong_world(&self.shared, "policy"));
         };
         let shared = Arc::new(self.shared.with_settings(settings));
-        let policy = Policy::new(self.engine, pre, Arc::clone(&shared));
+        let policy = Policy::new(self.engine, pre, Arc::clone(&shared), self.manifest.facts);
         match policy.configure().await {
             Ok(()) => Ok(policy),
             Err(error) => Err(LoadError::Refused { origin: shared.origin.clone(), call: "configure", error }),

@@ -51,6 +51,9 @@ pub struct Manifest {
     /// A policy's: the only sessions that it wants to be asked about. The
     /// operator's `select` takes its place. What is not asked costs nothing.
     pub select: Option<Selector>,
+    /// A policy's: the only extra facts of a session that it is told; nothing for
+    /// all. A session has a dozen, and passing them is most of a vote's cost.
+    pub facts: Option<Vec<String>>,
     /// What it asks for.
     pub asks: Asks,
     digest: String,
@@ -196,6 +199,7 @@ struct File {
     world: World,
     summary: String,
     select: Option<String>,
+    facts: Option<Vec<String>>,
     #[serde(default)]
     asks: Asks,
 }
@@ -224,6 +228,7 @@ impl Manifest {
         let select = file.select.as_deref().map(Selector::parse_plain).transpose();
         let manifest = Self {
             select: select.map_err(|error| wrong(format!("`select` is not right:\n{error}")))?,
+            facts: file.facts,
             name: file.name,
             version: file.version,
             summary: file.summary,
@@ -244,8 +249,10 @@ impl Manifest {
         if self.world == World::Policy && !self.asks.is_empty() {
             return Err("a policy gets no capabilities: it only votes. Remove [asks]".to_owned());
         }
-        if self.world == World::Backend && self.select.is_some() {
-            return Err("`select` is for policies: it says which sessions they are asked about".to_owned());
+        if self.world == World::Backend && (self.select.is_some() || self.facts.is_some()) {
+            return Err(
+                "`select` and `facts` are for policies: they say what those are asked about".to_owned()
+            );
         }
         for (name, command) in &self.asks.commands {
             let holes = check_command(&format!("[asks.commands.{name}]"), command)?;
@@ -446,7 +453,7 @@ mod tests {
     #[test]
     fn bad_manifests_say_what_to_change() {
         let cases = [
-            ("select = \"kind:cron\"\n", "`select` is for policies"),
+            ("select = \"kind:cron\"\n", "`select` and `facts` are for policies"),
             ("select = \"kind:corn\"\n", "`select` is not right"),
             ("[asks.telepathy]\n", "unknown field `telepathy`, expected one of `settings`, `files`"),
             ("[asks.commands.c]\nrun = []\n", "[asks.commands.c]: `run` is empty"),

@@ -22,11 +22,18 @@ pub struct Policy {
     engine: Engine,
     pre: PolicyPluginPre<State>,
     shared: Arc<Shared>,
+    /// The only extra facts that it is told, where its manifest names some.
+    facts: Option<Arc<[String]>>,
 }
 
 impl Policy {
-    pub(crate) fn new(engine: Engine, pre: PolicyPluginPre<State>, shared: Arc<Shared>) -> Self {
-        Self { engine, pre, shared }
+    pub(crate) fn new(
+        engine: Engine,
+        pre: PolicyPluginPre<State>,
+        shared: Arc<Shared>,
+        facts: Option<Vec<String>>,
+    ) -> Self {
+        Self { engine, pre, shared, facts: facts.map(Arc::from) }
     }
 
     /// Its name.
@@ -61,7 +68,8 @@ impl Policy {
         }
         let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
         let count = subjects.len();
-        let subjects: Vec<_> = subjects.iter().map(convert::subject_out).collect();
+        let subjects: Vec<_> =
+            subjects.iter().map(|subject| convert::subject_out(subject, self.facts.as_deref())).collect();
         let frozen = Some(Duration::from_millis(now.millis()));
         let about = Call { name: "evaluate", time: self.shared.limits.call(), frozen };
         let work = async move |store: &mut Store<State>| {

@@ -50,13 +50,25 @@ pub(crate) struct Line {
 
 /// Runs a command line to its end or to its time limit.
 pub(crate) async fn run(line: Line) -> Answer {
-    let program = line.words.first().cloned().unwrap_or_default();
-    let mut child = spawn(&line.words).map_err(|error| match error.kind() {
+    let child = begin(&line)?;
+    complete(child, line).await
+}
+
+/// Starts it, at once and not when a task gets its turn: what the host does
+/// beside it would else take the processor that the program waits for.
+fn begin(line: &Line) -> Result<Child, types::Error> {
+    let program = line.program();
+    spawn(&line.words).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             types::Error::NotFound(format!("{program} is not installed: no such program in PATH"))
         }
         _ => types::Error::Failed(format!("{program} could not be started: {error}")),
-    })?;
+    })
+}
+
+/// Waits for its end, or ends it at its time limit.
+async fn complete(mut child: Child, line: Line) -> Answer {
+    let program = line.program();
     match tokio::time::timeout(line.timeout, finish(&mut child, line.output_bytes)).await {
         Ok(answer) => answer.map_err(|error| types::Error::Failed(format!("{program}: {error}"))),
         Err(_) => {
@@ -69,6 +81,12 @@ pub(crate) async fn run(line: Line) -> Answer {
                 line.timeout.as_secs_f32()
             )))
         }
+    }
+}
+
+impl Line {
+    fn program(&self) -> &str {
+        self.words.first().map_or("the program", String::as_str)
     }
 }
 
@@ -178,7 +196,8 @@ impl State {
             timeout: command.timeout.min(self.watch.left()),
             output_bytes: shared.limits.output_bytes,
         };
-        Ok(Running { task: Some(tokio::spawn(run(line))) })
+        let child = begin(&line);
+        Ok(Running { task: Some(tokio::spawn(async move { complete(child?, line).await })) })
     }
 }
 
