@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use reap_core::guard::Here;
 use reap_core::session::ProcessId;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -43,6 +43,16 @@ pub struct Row {
     pub uid: u32,
 }
 
+/// How well the owners of processes have to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owners {
+    /// As the files of a process tell. Those of one that does not let itself be
+    /// dumped (ssh-agent) are root's. Good for looking.
+    Roughly,
+    /// As a process's folder tells, which costs a fifth more. For ending.
+    Exactly,
+}
+
 /// A picture of the process table.
 #[derive(Debug)]
 pub struct ProcessTable {
@@ -54,7 +64,7 @@ pub struct ProcessTable {
 
 impl ProcessTable {
     /// Reads `/proc`. Processes that end meanwhile are left out.
-    pub fn read() -> io::Result<Self> {
+    pub fn read(owners: Owners) -> io::Result<Self> {
         let clock = Clock::now();
         let mut proc = Proc::open()?;
         let mut rows = Vec::new();
@@ -63,7 +73,7 @@ impl ProcessTable {
             let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
                 continue;
             };
-            if let Some(row) = proc.row(pid, &clock) {
+            if let Ok(row) = proc.look(pid, &clock, owners) {
                 rows.push(row);
             }
         }
@@ -136,7 +146,7 @@ pub fn here() -> io::Result<Here> {
     let mut pid = std::process::id();
     // A parent can be outside this PID namespace; it then reads as 0.
     while pid != 0 && ancestors.len() < 1000 {
-        let Some(row) = proc.row(pid, &clock) else {
+        let Ok(row) = proc.look(pid, &clock, Owners::Roughly) else {
             return Err(io::Error::other(format!(
                 "cannot read /proc/{pid}/stat of an ancestor of this process"
             )));
@@ -152,7 +162,7 @@ pub fn here() -> io::Result<Here> {
 pub fn alive(id: ProcessId) -> bool {
     // What cannot be read is not known to have ended.
     let Ok(mut proc) = Proc::open() else { return true };
-    match proc.look(id.pid, &Clock::now()) {
+    match proc.look(id.pid, &Clock::now(), Owners::Roughly) {
         Ok(row) => row.id == id && !row.zombie,
         Err(Errno::NOENT | Errno::SRCH) => false,
         Err(_) => true,
@@ -197,16 +207,14 @@ impl Proc {
         Some(target.into_bytes())
     }
 
-    fn row(&mut self, pid: u32, clock: &Clock) -> Option<Row> {
-        self.look(pid, clock).ok()
-    }
-
-    fn look(&mut self, pid: u32, clock: &Clock) -> Result<Row, Errno> {
+    fn look(&mut self, pid: u32, clock: &Clock, owners: Owners) -> Result<Row, Errno> {
         let opened = openat(&self.folder, format!("{pid}/stat"), FLAGS, Mode::empty())?;
-        // The folder's owner, and not the file's: the files of a process that
-        // does not let itself be dumped (ssh-agent) are root's. Whoever has the
-        // pid by the time of reading, the open file is of one process only.
-        let uid = statat(&self.folder, format!("{pid}"), AtFlags::empty())?.st_uid;
+        // Whoever has the pid by the time of reading, the open file is of one
+        // process only.
+        let uid = match owners {
+            Owners::Exactly => statat(&self.folder, format!("{pid}"), AtFlags::empty())?.st_uid,
+            Owners::Roughly => fstat(&opened)?.st_uid,
+        };
         let got = rustix::io::read(&opened, &mut self.buffer)?;
         parse_stat(&self.buffer[..got], uid, clock).ok_or(Errno::INVAL)
     }
@@ -379,7 +387,7 @@ mod tests {
     fn here_begins_with_this_process_and_ends_with_the_first() {
         let here = here().expect("/proc is readable");
         assert_eq!(here.ancestors[0].pid, std::process::id());
-        let table = ProcessTable::read().expect("/proc is readable");
+        let table = ProcessTable::read(Owners::Exactly).expect("/proc is readable");
         assert_eq!(table.ancestors(std::process::id()), here.ancestors);
     }
 
@@ -395,7 +403,7 @@ mod tests {
     #[test]
     fn a_child_is_ended_and_seen_to_end() {
         let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("sleep starts");
-        let table = ProcessTable::read().expect("/proc is readable");
+        let table = ProcessTable::read(Owners::Exactly).expect("/proc is readable");
         let id = table.pid(child.id()).expect("listed").id;
         assert!(table.trees([here().expect("/proc").ancestors[0]], |_| true).contains(&id));
         let held = Held::take(id).expect("it lives");

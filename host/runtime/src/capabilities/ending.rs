@@ -23,7 +23,7 @@ use crate::capabilities::terminate::{Case, Report, terminate};
 use crate::capabilities::{deny, in_manifest};
 use crate::convert;
 use crate::manifest::{FACT, Lift};
-use crate::process::ProcessTable;
+use crate::process::{Owners, ProcessTable};
 use crate::state::{Shared, State};
 
 /// How many ending commands run at once. A tmux server does one at a time anyway.
@@ -67,8 +67,8 @@ impl EndingCall {
         permits: Vec<Permit>,
         care: &Care,
     ) -> Result<Self, String> {
-        let table =
-            ProcessTable::read().map_err(|error| format!("cannot read the process table: {error}"))?;
+        let table = ProcessTable::read(Owners::Exactly)
+            .map_err(|error| format!("cannot read the process table: {error}"))?;
         let untouchable: HashSet<ProcessId> =
             care.bystanders.iter().chain(&care.here.ancestors).copied().chain(server).collect();
         let untouchable = Arc::new(untouchable);

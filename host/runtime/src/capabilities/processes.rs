@@ -11,7 +11,7 @@ use crate::bindings::{processes, types};
 use crate::capabilities::grants::ProcessGrant;
 use crate::capabilities::{deny, in_manifest};
 use crate::convert::process_id;
-use crate::process::{Proc, ProcessTable, Row};
+use crate::process::{Owners, Proc, ProcessTable, Row};
 use crate::state::State;
 
 /// The most bytes that are read of an argument vector.
@@ -31,7 +31,7 @@ impl State {
 
     fn take_snapshot(&mut self) -> Result<Vec<processes::ProcessInfo>, types::Error> {
         self.process_grant()?;
-        let table = ProcessTable::read().map_err(no_table)?;
+        let table = ProcessTable::read(Owners::Roughly).map_err(no_table)?;
         let mut proc = Proc::open().map_err(no_table)?;
         let grant = self.process_grant()?;
         let shown: HashSet<ProcessId> =

@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use crate::capabilities::evidence::{Environments, Proof};
 use crate::capabilities::grants::Grants;
 use crate::limits::{AFTER_KILL, GRACE, SETTLE};
-use crate::process::{Held, NotHeld, ProcessTable, alive, wait_for_end};
+use crate::process::{Held, NotHeld, Owners, ProcessTable, alive, wait_for_end};
 
 /// How often what is still being forked is hunted after. KILL leaves no time to
 /// fork, so a second round is rare; one that needs more is told as surviving.
@@ -64,7 +64,7 @@ pub(crate) fn terminate(cases: &mut [Case], grants: &Grants) -> io::Result<(Vec<
 
 /// Looks again: adds to each case what joined it, and gives back all that live.
 fn look(cases: &mut [Case], grants: &Grants) -> io::Result<HashSet<ProcessId>> {
-    let table = ProcessTable::read()?;
+    let table = ProcessTable::read(Owners::Exactly)?;
     let environments = Environments::read(&table, grants);
     let mut all = HashSet::new();
     for case in cases {
