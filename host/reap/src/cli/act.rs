@@ -45,7 +45,7 @@ pub async fn carry_out(
         return Ok(None);
     }
     let what = format!("ending {}", count(plan.items.len()));
-    let applied = ui.to_the_end(&what, reap.apply(plan)).await.map_err(|error| {
+    let applied = ui.unbroken(&what, reap.apply(plan)).await.map_err(|error| {
         CliError::new(Exit::Error, format!("nothing was ended: no signal can be watched for: {error}"))
     })?;
     let settled = applied.map_err(|error| unusable(&error, consent.file))?;

@@ -244,7 +244,7 @@ impl Ui {
     /// Waits for work that must not stop half-way, whatever the terminal says: an
     /// end that stops between its two signals leaves processes behind that no
     /// later run can find. It takes seconds at most.
-    pub async fn to_the_end<T>(&mut self, what: &str, work: impl Future<Output = T>) -> io::Result<T> {
+    pub async fn unbroken<T>(&mut self, what: &str, work: impl Future<Output = T>) -> io::Result<T> {
         let mut stop = Stop::watch()?;
         let done = {
             let mut work = std::pin::pin!(self.during(what, work));
