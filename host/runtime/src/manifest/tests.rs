@@ -1,0 +1,74 @@
+use super::*;
+
+const HEAD: &str = "name = \"x\"\nversion = \"1\"\nworld = \"backend\"\nsummary = \"s\"\n";
+
+#[test]
+fn bad_manifests_say_what_to_change() {
+    let cases = [
+        ("select = \"kind:cron\"\n", "`select` and `facts` are for policies"),
+        ("select = \"kind:corn\"\n", "`select` is not right"),
+        ("[asks.telepathy]\n", "unknown field `telepathy`, expected one of `settings`, `files`"),
+        ("[asks.commands.c]\nrun = []\n", "[asks.commands.c]: `run` is empty"),
+        ("[asks.commands.c]\nrun = [\"{p}\"]\n", "the program itself cannot be a placeholder"),
+        ("[asks.commands.c]\nrun = [\"t\", \"{p}\"]\n", "{p} is not declared; add [asks.placeholders.p]"),
+        ("[asks.commands.c]\nrun = [\"t\"]\ntimeout = \"2h\"\n", "at most 1m"),
+        (
+            "[asks.commands.c]\nrun = [\"t\"]\nlifts = \"attached\"\n",
+            "`lifts` is for [asks.ending.commands] only",
+        ),
+        ("[asks.ending.commands.c]\nrun = [\"t\"]\n", "it must name its session: use {key}"),
+        ("[asks.ending.commands.c]\nrun = [\"t\", \"{key}\", \"{pid}\"]\n", "{pid} cannot be filled"),
+        ("[asks.placeholders.p]\npattern = \"(\"\n", "`pattern` is not valid"),
+        ("[asks.placeholders.p]\n", "add a `pattern`, or `paths`"),
+        ("[asks.ending.signals]\nroot = \"guess\"\n", "unknown variant `guess`"),
+        (
+            "[asks.ending.signals]\nroot = \"listed\"\nenvironment = { T = '.*' }\n",
+            "no pattern names the session",
+        ),
+        ("[asks.ending.signals]\nroot = \"child-of-server\"\n", "add `server`"),
+        (
+            "[asks.ending.signals]\nroot = \"listed\"\nenvironment = { T = '{pid}' }\n",
+            "{pid} is not known; use {server}",
+        ),
+    ];
+    for (asks, want) in cases {
+        let error = Manifest::parse(&format!("{HEAD}{asks}"), "x.toml").expect_err(asks).to_string();
+        assert!(error.contains(want), "{asks}: {error}");
+        assert!(error.starts_with("x.toml: "), "{error}");
+    }
+}
+
+#[test]
+fn a_policy_gets_nothing() {
+    let text = HEAD.replace("backend", "policy") + "[asks.files]\npaths = [\"/\"]\n";
+    let error = Manifest::parse(&text, "x.toml").expect_err("policies get nothing").to_string();
+    assert!(error.contains("a policy gets no capabilities"), "{error}");
+}
+
+#[test]
+fn patterns_match_the_whole_value() {
+    let pattern = whole_regex(r"\$[0-9]+|x").expect("valid");
+    assert!(pattern.is_match("$12") && pattern.is_match("x"));
+    for bad in ["$12\n", "a$12", "$12;", "xx", "", "\n$1"] {
+        assert!(!pattern.is_match(bad), "{bad:?}");
+    }
+}
+
+#[test]
+fn the_asks_can_be_read() {
+    let text = format!(
+        "{HEAD}[asks.processes]\nexecutables = [\"*\"]\n[asks.commands.scan]\nrun = [\"tmux\", \"ls\"]\n\
+         [asks.ending.signals]\nroot = \"child-of-server\"\nserver = \"tmux: server\"\n\
+         environment = {{ TMUX = '.*,{{server}},0' }}\n"
+    );
+    let words = Manifest::parse(&text, "x.toml").expect("good").in_words();
+    assert_eq!(
+        words,
+        [
+            "Look at all your processes: arguments, working directory, processor time.",
+            "Run `tmux ls` (scan).",
+            "End the processes of such a session with TERM, then KILL (children of its server, their descendants).",
+            "End with it any process that carries in its environment TMUX=.*,{server},0.",
+        ]
+    );
+}
