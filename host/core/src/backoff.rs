@@ -56,11 +56,12 @@ pub fn settle(
     rules: &BackoffRules,
 ) -> Step {
     let mut step = Step::of(state);
-    let Some(record) = step.state.record(handle).filter(|record| record.present()) else { return step };
+    let Some(place) = step.state.records.find(handle) else { return step };
+    let Some(record) = step.state.records.at(place).filter(|record| record.present()) else { return step };
     let who = record.who();
     match outcome {
         Outcome::Ended { .. } => {
-            step.leave(handle, Standing::Ended { at: now });
+            step.leave(place, Standing::Ended { at: now });
             step.events.push(Event::Ended { session: who });
             step.free_departed("its session was ended");
         }
@@ -70,7 +71,7 @@ pub fn settle(
         Outcome::Failed { reason, .. } => {
             let failures = record.retry.as_ref().map_or(0, |retry| retry.failures).saturating_add(1);
             let not_before = now.plus(rules.pause(failures));
-            step.change(handle, |record| {
+            step.change_at(place, |record| {
                 record.retry = Some(Retry { failures, not_before, reason: reason.clone() });
             });
             let reason = reason.clone();

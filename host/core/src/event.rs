@@ -149,18 +149,6 @@ pub enum Event {
         /// Its backend.
         backend: PluginName,
     },
-    /// An approved plan was put to use: these many of its items still qualified.
-    #[serde(rename = "plan.released")]
-    PlanReleased {
-        /// Which.
-        plan: PlanId,
-        /// Its backend.
-        backend: PluginName,
-        /// Items that still qualified.
-        items: usize,
-        /// Items that it had.
-        of: usize,
-    },
     /// A held plan needs no approval any more and cannot get one.
     #[serde(rename = "plan.withdrawn")]
     PlanWithdrawn {
@@ -216,6 +204,62 @@ pub enum Event {
     /// The machine was started anew since the last pass.
     #[serde(rename = "machine.rebooted")]
     Rebooted,
+}
+
+impl Event {
+    /// Its name, as other programs read it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Seen { .. } => "session.seen",
+            Self::Missing { .. } => "session.missing",
+            Self::Stopped { .. } => "session.stopped",
+            Self::Returned { .. } => "session.returned",
+            Self::Ended { .. } => "session.ended",
+            Self::EndFailed { .. } => "end.failed",
+            Self::EndSkipped { .. } => "end.skipped",
+            Self::Doubted { .. } => "instance.doubted",
+            Self::Clear { .. } => "instance.clear",
+            Self::MarkSet { .. } => "mark.set",
+            Self::MarkDue { .. } => "mark.due",
+            Self::MarkCleared { .. } => "mark.cleared",
+            Self::PlanHeld { .. } => "plan.held",
+            Self::PlanApproved { .. } => "plan.approved",
+            Self::PlanWithdrawn { .. } => "plan.withdrawn",
+            Self::LockTaken { .. } => "lock.taken",
+            Self::LockFreed { .. } => "lock.freed",
+            Self::LockContested { .. } => "lock.contested",
+            Self::Pruned { .. } => "record.pruned",
+            Self::ClockJumped { .. } => "clock.jumped",
+            Self::Rebooted => "machine.rebooted",
+        }
+    }
+
+    /// The session that it is about, where it is about one.
+    pub fn session(&self) -> Option<&Who> {
+        match self {
+            Self::Seen { session, .. }
+            | Self::Missing { session, .. }
+            | Self::Stopped { session, .. }
+            | Self::Returned { session, .. }
+            | Self::Ended { session }
+            | Self::EndFailed { session, .. }
+            | Self::EndSkipped { session, .. }
+            | Self::MarkSet { session }
+            | Self::MarkDue { session }
+            | Self::MarkCleared { session, .. }
+            | Self::LockContested { session, .. }
+            | Self::Pruned { session } => Some(session),
+            Self::Doubted { .. }
+            | Self::Clear { .. }
+            | Self::PlanHeld { .. }
+            | Self::PlanApproved { .. }
+            | Self::PlanWithdrawn { .. }
+            | Self::LockTaken { .. }
+            | Self::LockFreed { .. }
+            | Self::ClockJumped { .. }
+            | Self::Rebooted => None,
+        }
+    }
 }
 
 /// What a session was taken for that is listed again.

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::clean;
 use crate::ids::Address;
@@ -57,9 +57,9 @@ impl OwnSessions {
     /// The sessions that hold one of Reap's ancestors, and all that those
     /// descend from by the parents on record.
     pub fn find(subjects: &[Subject], here: &Here) -> Self {
-        let ancestors: HashSet<&ProcessId> = here.ancestors.iter().collect();
+        // They are few: to compare with each is quicker than any table.
         let runs_reap =
-            |session: &Session| session.processes.iter().any(|process| ancestors.contains(process));
+            |session: &Session| session.processes.iter().any(|process| here.ancestors.contains(process));
         let own: Vec<&Subject> = subjects.iter().filter(|subject| runs_reap(&subject.session)).collect();
         Self {
             running_reap: own.iter().map(|subject| subject.address.clone()).collect(),
@@ -88,7 +88,8 @@ fn parents_above(below: &[&Subject], subjects: &[Subject]) -> HashSet<Address> {
 }
 
 /// Why a session must not be ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "refusal", content = "what")]
 pub enum Refusal {
     /// It is the one that its owner is built around.
     Main,
@@ -148,12 +149,6 @@ impl fmt::Display for Refusal {
                 f.write_str("something runs in it and it is not known when it was last active")
             }
         }
-    }
-}
-
-impl Serialize for Refusal {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

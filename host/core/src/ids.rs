@@ -4,6 +4,8 @@
 //! never by its title: a reaper that went by names killed `app-10` for `app-1`.
 
 use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -55,29 +57,6 @@ impl fmt::Display for PluginName {
     }
 }
 
-/// Shown and written as the text that it holds.
-macro_rules! plain_text {
-    ($name:ident) => {
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Ok(Self(String::deserialize(deserializer)?.into()))
-            }
-        }
-    };
-}
-
 // Names are shared, not copied: one pass hands the same few to thousands of
 // subjects, items and events.
 macro_rules! text_id {
@@ -98,7 +77,23 @@ macro_rules! text_id {
             }
         }
 
-        plain_text!($name);
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Ok(Self(String::deserialize(deserializer)?.into()))
+            }
+        }
     };
 }
 
@@ -120,8 +115,19 @@ text_id! {
     Generation
 }
 text_id! {
+    /// An instance's short name, for tables. It identifies nothing.
+    Label
+}
+text_id! {
     /// Which start of the machine it is: `/proc/sys/kernel/random/boot_id`.
     BootId
+}
+
+impl Deref for Label {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Where a session is to be found. Written `backend/instance/key`.
@@ -143,10 +149,16 @@ impl fmt::Display for Address {
 
 /// The short id that people type: hex of a hash over backend, instance, key and
 /// incarnation. A unique prefix of [`Handle::SHORTEST`] or more digits is enough.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle(Arc<str>);
+// The digits themselves and no pointer to them: handles are what the tables of
+// each pass are keyed by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Handle([u8; Self::DIGITS]);
 
-plain_text!(Handle);
+/// Why a text is no handle.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no handle: one has {digits} digits out of 0-9 and a-f", digits = Handle::DIGITS)]
+pub struct BadHandle(pub String);
 
 impl Handle {
     /// Digits of a whole handle: 64 bits, so that two of a million sessions
@@ -167,22 +179,62 @@ impl Handle {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        Self(hex(&hash.finalize(), Self::DIGITS).into())
+        let hash = hash.finalize();
+        Self(std::array::from_fn(|place| digit(hash[place / 2] >> [4, 0][place % 2])))
     }
 
     /// All digits.
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.0).expect("digits are ASCII")
     }
 
     /// The digits that tables show.
     pub fn short(&self) -> &str {
-        &self.0[..Self::SHOWN]
+        &self.as_str()[..Self::SHOWN]
     }
 
     /// Whether `text` is a prefix of this handle that is long enough to name it.
     pub fn answers_to(&self, text: &str) -> bool {
-        text.len() >= Self::SHORTEST && self.0.starts_with(text)
+        text.len() >= Self::SHORTEST && self.as_str().starts_with(text)
+    }
+}
+
+/// The hex digit of the lower half of a byte.
+fn digit(byte: u8) -> u8 {
+    b"0123456789abcdef"[usize::from(byte & 0xf)]
+}
+
+impl FromStr for Handle {
+    type Err = BadHandle;
+    fn from_str(text: &str) -> Result<Self, BadHandle> {
+        let digits = text.as_bytes().try_into().ok();
+        let hex = |digits: &[u8; Self::DIGITS]| digits.iter().all(|d| matches!(d, b'0'..=b'9' | b'a'..=b'f'));
+        digits.filter(hex).map(Self).ok_or_else(|| BadHandle(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").field(&self.as_str()).finish()
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for Handle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl TryFrom<String> for Handle {
+    type Error = BadHandle;
+    fn try_from(text: String) -> Result<Self, BadHandle> {
+        text.parse()
     }
 }
 
@@ -195,4 +247,20 @@ pub(crate) fn hex(bytes: &[u8], digits: usize) -> String {
     }
     text.truncate(digits);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::address;
+
+    #[test]
+    fn only_handles_are_read_as_handles() {
+        let handle = Handle::of(&address("$1"), &Incarnation::new("first"));
+        assert_eq!(handle.as_str().parse(), Ok(handle.clone()));
+        let cut = &handle.as_str()[1..];
+        for text in ["", "ff", cut, &format!("{handle}0"), &format!("{cut}g"), &format!("{cut}A")] {
+            assert_eq!(text.parse::<Handle>(), Err(BadHandle(text.to_owned())));
+        }
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::guard::{GuardRules, Here, Lifts, OwnSessions, Refusal, refusals};
 use crate::subject::Subject;
 use crate::vote::{Ballot, Fault, Verdict, combine};
 
 /// A session, what the policies say of it, and what speaks against ending it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
     /// The session.
     pub subject: Subject,

@@ -18,27 +18,33 @@
 //! 7. [`plan`]: the exact list of what would be ended and why; [`sweep`] makes
 //!    the daemon's, with [`marks`] and [`limits`];
 //! 8. [`permit`]: each item looked at again, and the leave to end it;
-//! 9. [`backoff`]: what became of it.
+//! 9. [`backoff`]: what became of it; [`notes`] is what the journal keeps of the
+//!    events on the way.
 //!
-//! `docs/state.md` tells how what is remembered moves. A pass that remembers
+//! [`cycle`] puts 2 to 7 together. `docs/state.md` tells how what is remembered moves. A pass that remembers
 //! nothing leaves out 2 and 9.
 
 pub mod backoff;
 pub mod clean;
+pub mod cycle;
 pub mod event;
 pub mod guard;
+mod hash;
 pub mod ids;
 pub mod judge;
 pub mod limits;
 pub mod listing;
 pub mod locks;
 pub mod marks;
+pub mod notes;
+pub mod offers;
 pub mod outcome;
 pub mod permit;
 pub mod plan;
 pub mod proof;
 pub mod reconcile;
 pub mod record;
+mod records;
 pub mod resolve;
 #[cfg(test)]
 mod samples;

@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::ids::PluginName;
 use crate::plan::{Held, Item, Plan, PlanId};
 use crate::state::{Refused, State, Step};
+use crate::sweep::SweepRules;
 use crate::time::Timestamp;
 
 /// What the operator can set: how much of one backend may be ended in one cycle.
@@ -39,6 +40,18 @@ impl Limits {
         part.max(self.floor).min(self.per_cycle)
     }
 
+    /// Why so many are too many, for people.
+    fn exceeded(&self, due: usize, listed: usize) -> String {
+        format!(
+            "{due} of its {listed} listed sessions are due, and at most {} may be ended at once ([limits] \
+             per_cycle = {}, percent = {}, floor = {})",
+            self.allowed(listed),
+            self.per_cycle,
+            self.percent,
+            self.floor,
+        )
+    }
+
     /// How few must be due for a hold to be lifted without the operator. Well
     /// below the limit: at the limit itself a hold would come and go, and each
     /// time it goes it would let sessions be ended that were held a moment ago.
@@ -56,50 +69,63 @@ pub struct HeldPlan {
     pub plan: Plan,
     /// Since when it is held.
     pub since: Timestamp,
-    /// Whether the operator approved it. It is put to use in the next sweep.
-    pub approved: bool,
 }
 
 impl HeldPlan {
     /// The line for the operator. `due` of `listed` is how it stands now.
     pub fn notice(&self, due: usize, listed: usize, limits: &Limits) -> Held {
         let id = &self.plan.id;
-        Held {
-            backend: self.backend.clone(),
-            reason: format!(
-                "{due} of its {listed} listed sessions are due, and at most {} may be ended at once ([limits] \
-                 per_cycle = {}, percent = {}, floor = {}); `reap approve {id}` ends those {} of the plan \
-                 that still qualify",
-                limits.allowed(listed),
-                limits.per_cycle,
-                limits.percent,
-                limits.floor,
-                self.plan.items.len(),
-            ),
-            plan: Some(id.clone()),
-        }
+        let reason = format!(
+            "{}; `reap approve {id}` ends those {} of the plan that still qualify",
+            limits.exceeded(due, listed),
+            self.plan.items.len(),
+        );
+        Held { backend: self.backend.clone(), reason, plan: Some(id.clone()) }
     }
+}
+
+/// What is to become of a plan that is over the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// It is kept, and can be approved.
+    Approve,
+    /// It is only shown.
+    Shown,
 }
 
 /// Takes out of a plan what is over the limits, one held plan for each backend.
 /// `listed` says how many sessions are listed of each.
-pub fn hold(plan: Plan, listed: &BTreeMap<PluginName, usize>, limits: &Limits) -> (Plan, Vec<HeldPlan>) {
+pub fn hold(
+    plan: Plan,
+    listed: &BTreeMap<PluginName, usize>,
+    rules: &SweepRules,
+    notice: Notice,
+) -> (Plan, Vec<HeldPlan>) {
     let mut due: BTreeMap<PluginName, Vec<Item>> = BTreeMap::new();
     for item in plan.items.iter().cloned() {
         due.entry(item.address.backend.clone()).or_default().push(item);
     }
     let listed = |backend: &PluginName| listed.get(backend).copied().unwrap_or(0);
-    due.retain(|backend, items| items.len() > limits.allowed(listed(backend)));
+    due.retain(|backend, items| items.len() > rules.limits_for(backend).allowed(listed(backend)));
     let held: Vec<HeldPlan> = due
         .into_iter()
         .map(|(backend, items)| HeldPlan {
             plan: Plan::of_items(items, plan.made, plan.expires),
             backend,
             since: plan.made,
-            approved: false,
         })
         .collect();
-    let notices = held.iter().map(|h| h.notice(h.plan.items.len(), listed(&h.backend), limits)).collect();
+    let told = |held: &HeldPlan| {
+        let (due, listed) = (held.plan.items.len(), listed(&held.backend));
+        let limits = rules.limits_for(&held.backend);
+        match notice {
+            Notice::Approve => held.notice(due, listed, limits),
+            Notice::Shown => {
+                Held { backend: held.backend.clone(), reason: limits.exceeded(due, listed), plan: None }
+            }
+        }
+    };
+    let notices = held.iter().map(told).collect();
     (plan.holding(notices), held)
 }
 
@@ -131,24 +157,31 @@ fn list(held: &[PlanId]) -> String {
     held.iter().map(PlanId::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// The operator approves a held plan. The next sweep puts exactly those of its
-/// items into its own plan that still qualify then, whatever the limits say, and
-/// with that the approval is used up.
-pub fn approve(mut state: State, id: &str, now: Timestamp) -> Result<Step, Refused<ApproveError>> {
-    let Some(held) = state.held.values_mut().find(|held| held.plan.id.as_str() == id) else {
-        let held = state.held.values().map(|held| held.plan.id.clone()).collect();
+/// The operator approves a held plan: a sweep's, or a command's. With that it is
+/// used up, and is to be applied at once, whatever the limits say. Like any plan it
+/// ends only what is still as it was when it was made.
+///
+/// Nothing that was approved waits for anybody: an approval that was carried out
+/// later, by a cycle, would be without the one who gave it, and could end the very
+/// session that they sit in.
+pub fn approve(mut state: State, id: &str, now: Timestamp) -> Result<(Step, Plan), Refused<ApproveError>> {
+    let of = |held: &HeldPlan| held.plan.id.as_str() == id;
+    let Some(held) = state.held.values().chain(state.offered.values()).find(|held| of(held)) else {
+        let held = state.held.values().chain(state.offered.values());
+        let held = held.map(|held| held.plan.id.clone()).collect();
         return Err(Refused::new(state, ApproveError::NotHeld { id: id.to_owned(), held }));
     };
     if now >= held.plan.expires {
         let error = ApproveError::Expired { id: held.plan.id.clone(), expires: held.plan.expires };
         return Err(Refused::new(state, error));
     }
-    held.approved = true;
-    let event = Event::PlanApproved { plan: held.plan.id.clone(), backend: held.backend.clone() };
+    let HeldPlan { backend, plan, .. } = held.clone();
+    state.held.retain(|_, held| !of(held));
+    state.offered.retain(|_, held| !of(held));
     let mut step = Step::of(state);
-    step.events.push(event);
+    step.events.push(Event::PlanApproved { plan: plan.id.clone(), backend });
     step.changes.held = true;
-    Ok(step)
+    Ok((step, plan))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::clean;
+use crate::hash::Quick;
 use crate::ids::{Address, Generation, Instance, Key, PluginName};
 use crate::session::{ProcessId, Session};
 use crate::time::Timestamp;
@@ -84,7 +85,7 @@ impl Listing {
         if matches!(self.extent, Extent::Absent(_)) && !self.sessions.is_empty() {
             return Some("the backend says that nothing is there and lists sessions all the same".to_owned());
         }
-        let mut keys = HashSet::with_capacity(self.sessions.len());
+        let mut keys = HashSet::with_capacity_and_hasher(self.sessions.len(), Quick);
         if self.sessions.iter().all(|session| keys.insert(&session.key)) {
             return None; // the rule, and cheaper to find out than which are doubled
         }

@@ -9,7 +9,7 @@
 //! Only the very same directory conflicts. Worktrees often lie below their
 //! repository, and a lock on that must not shut them all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -37,11 +37,12 @@ pub struct BadDirectory(pub String);
 impl Directory {
     /// Reads a path.
     pub fn new(path: &str) -> Result<Self, BadDirectory> {
-        let mut parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
+        let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
         if !path.starts_with('/') || path.contains('\0') || parts.clone().any(|part| part == "..") {
             return Err(BadDirectory(path.to_owned()));
         }
-        let joined = parts.by_ref().fold(String::new(), |path, part| path + "/" + part);
+        let mut joined = String::with_capacity(path.len());
+        parts.for_each(|part| joined.extend(["/", part]));
         Ok(Self(if joined.is_empty() { "/".to_owned() } else { joined }))
     }
 
@@ -192,20 +193,36 @@ pub enum LockError {
     NoSession(Handle),
 }
 
-/// Locks a directory for a person. Their own lock is taken again as it is.
-pub fn take_by_hand(state: State, directory: Directory, name: &str) -> Result<Step, Refused<LockError>> {
-    take(state, directory, Holder::Person { name: name.to_owned() })
+/// Locks a directory for a person. Their own lock is taken again as it is. The last
+/// pass may be days ago, or there was none, so `now` is told.
+pub fn take_by_hand(
+    state: State,
+    directory: Directory,
+    name: &str,
+    now: Timestamp,
+) -> Result<Step, Refused<LockError>> {
+    take(state, directory, Holder::Person { name: name.to_owned() }, now)
 }
 
 /// Locks a directory for a session, until it is freed or the session is gone.
-pub fn take_for(state: State, directory: Directory, handle: &Handle) -> Result<Step, Refused<LockError>> {
+pub fn take_for(
+    state: State,
+    directory: Directory,
+    handle: &Handle,
+    now: Timestamp,
+) -> Result<Step, Refused<LockError>> {
     match state.record(handle).filter(|record| record.present()).map(|record| record.who()) {
-        Some(session) => take(state, directory, Holder::Session { session }),
+        Some(session) => take(state, directory, Holder::Session { session }, now),
         None => Err(Refused::new(state, LockError::NoSession(handle.clone()))),
     }
 }
 
-fn take(state: State, directory: Directory, holder: Holder) -> Result<Step, Refused<LockError>> {
+fn take(
+    state: State,
+    directory: Directory,
+    holder: Holder,
+    now: Timestamp,
+) -> Result<Step, Refused<LockError>> {
     match state.locks.get(&directory) {
         Some(lock) if lock.holder == holder => return Ok(Step::of(state)),
         Some(lock) if !lock.holder.is_same(&holder) => {
@@ -215,7 +232,7 @@ fn take(state: State, directory: Directory, holder: Holder) -> Result<Step, Refu
         _ => {}
     }
     let mut step = Step::of(state);
-    lock(&mut step, directory, holder);
+    lock(&mut step, directory, holder, now);
     Ok(step)
 }
 
@@ -230,8 +247,7 @@ pub fn free(state: State, directory: &Directory) -> Result<Step, Refused<LockErr
     Ok(step)
 }
 
-fn lock(step: &mut Step, directory: Directory, holder: Holder) {
-    let since = step.state.now();
+fn lock(step: &mut Step, directory: Directory, holder: Holder, since: Timestamp) {
     step.events.push(Event::LockTaken { directory: directory.clone(), holder: holder.clone() });
     step.state.locks.insert(Lock { directory, holder, since, contenders: Vec::new() });
     step.changes.locks = true;
@@ -245,7 +261,8 @@ pub fn refresh<'a>(state: State, subjects: impl IntoIterator<Item = &'a Subject>
     free_left(&mut step, &wanted);
     for (directory, sessions) in wanted {
         if step.state.locks.get(&directory).is_none() {
-            lock(&mut step, directory.clone(), Holder::Automatic { session: sessions[0].clone() });
+            let (holder, now) = (Holder::Automatic { session: sessions[0].clone() }, step.state.now());
+            lock(&mut step, directory.clone(), holder, now);
         }
         contend(&mut step, &directory, &sessions);
     }
@@ -302,15 +319,16 @@ fn free_left(step: &mut Step, wanted: &BTreeMap<Directory, Vec<Who>>) {
 /// Notes who else works in a locked directory.
 fn contend(step: &mut Step, directory: &Directory, sessions: &[Who]) {
     let Some(lock) = step.state.locks.0.get_mut(directory) else { return };
-    let holder = lock.holder.clone();
-    let others = sessions.iter().filter(|who| holder.session() != Some(who)).cloned().collect();
-    let before = std::mem::replace(&mut lock.contenders, others);
-    if before == lock.contenders {
+    let holder = lock.holder.session().cloned();
+    let others = || sessions.iter().filter(|who| holder.as_ref() != Some(who));
+    if lock.contenders.iter().eq(others()) {
         return;
     }
+    let before = std::mem::replace(&mut lock.contenders, others().cloned().collect());
+    let before: HashSet<Who> = before.into_iter().collect();
     step.changes.locks = true;
     for session in lock.contenders.iter().filter(|who| !before.contains(who)) {
-        let (directory, session) = (directory.clone(), session.clone());
-        step.events.push(Event::LockContested { directory, holder: holder.clone(), session });
+        let (directory, holder, session) = (directory.clone(), lock.holder.clone(), session.clone());
+        step.events.push(Event::LockContested { directory, holder, session });
     }
 }

@@ -87,15 +87,21 @@ impl Tally {
 /// Counts the votes of a pass. What was not seen is not judged, so its mark
 /// neither grows nor goes. A session that a rule refuses to end has no mark:
 /// the grace begins when nothing stands in the way any more.
+///
+/// Whether there is a mark to lose stands in the subject, so that of those that
+/// are needed, which is nearly all, no record has to be looked up.
 pub(crate) fn count(step: &mut Step, judged: &[Judged], rules: &MarkRules) {
     let now = step.state.now();
     let passed = step.state.passed();
     for judged in judged {
-        let handle = &judged.subject.handle;
+        let (handle, orphan) = (&judged.subject.handle, free_orphan(judged));
+        if !orphan && judged.subject.mark.is_none() {
+            continue;
+        }
         let Some(record) = step.state.record(handle).filter(|record| record.last_seen == now) else {
             continue;
         };
-        match (free_orphan(judged), record.tally) {
+        match (orphan, record.tally) {
             (true, Some(tally)) if tally.voted >= now => {} // this pass was counted before
             (true, tally) => {
                 let mut next = tally.unwrap_or(Tally::first(now));

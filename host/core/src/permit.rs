@@ -14,7 +14,7 @@ use crate::ids::{Address, Generation, Handle};
 use crate::judge::Judged;
 use crate::listing::{Answers, Observation};
 use crate::plan::{Cause, Item, Lifts, no_orphan};
-use crate::session::Session;
+use crate::session::{Session, Shared};
 use crate::subject::Subject;
 use crate::time::Timestamp;
 use crate::vote::Decision;
@@ -57,7 +57,7 @@ impl<'a> Fresh<'a> {
 #[derive(Debug, PartialEq)]
 #[must_use = "a permit that is dropped ends nothing"]
 pub struct Permit {
-    session: Session,
+    session: Shared,
     address: Address,
     handle: Handle,
     generation: Option<Generation>,
@@ -115,6 +115,11 @@ impl Permit {
 }
 
 fn same_session(item: &Item, now: &Subject) -> Result<(), Skip> {
+    // A plan that was put together elsewhere may carry another session's handle, under which
+    // the outcome would be noted.
+    if item.handle != Handle::of(&item.address, &item.incarnation) {
+        return Err(Skip::Unknown("its handle in the plan is that of another session".to_owned()));
+    }
     match (&item.generation, &now.generation) {
         (Some(was), Some(is)) if was != is => Err(Skip::Replaced { restarted: true }),
         // Which of two starts a key belongs to decides which session it is.
@@ -215,7 +220,7 @@ mod tests {
     }
 
     fn look(item: &(Item, Timestamp), extent: Extent, judged: &[Judged]) -> Result<Permit, Skip> {
-        let sessions = judged.iter().map(|judged| judged.subject.session.clone()).collect();
+        let sessions = judged.iter().map(|judged| Session::clone(&judged.subject.session)).collect();
         let listings = vec![crate::listing::Listing { extent, ..listing(sessions) }];
         let observation = Observation { at: NOW, listings, faults: Vec::new() };
         Permit::issue(&item.0, item.1, &Fresh::new(&observation, judged))

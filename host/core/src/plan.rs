@@ -188,6 +188,12 @@ impl Plan {
         Self { items, expires, ..Self::empty(made, Span::ZERO) }.sealed()
     }
 
+    /// A plan of nothing but those of the items.
+    pub fn only(&self, which: impl Fn(&Item) -> bool) -> Self {
+        let items = self.items.iter().filter(|item| which(item)).cloned().collect();
+        Self::of_items(items, self.made, self.expires)
+    }
+
     /// The plan without what is of a held backend, which it names instead.
     pub(crate) fn holding(mut self, held: Vec<Held>) -> Self {
         self.items.retain(|item| !held.iter().any(|held| held.backend == item.address.backend));
@@ -222,7 +228,7 @@ impl Item {
         Self {
             handle: subject.handle.clone(),
             address: subject.address.clone(),
-            label: subject.label.clone(),
+            label: subject.label.to_string(),
             incarnation: subject.session.incarnation.clone(),
             generation: subject.generation.clone(),
             title: subject.session.title.clone(),

@@ -70,8 +70,10 @@ pub enum Proof {
 /// The processes whose fate would settle something: of the sessions on record
 /// that this observation does not show, the servers, or else the processes.
 pub fn questions(state: &State, observation: &Observation) -> BTreeSet<ProcessId> {
-    let asked =
-        |record: &Record| record.server.map_or(record.session.processes.clone(), |server| vec![server]);
+    let asked = |record: &Record| match record.server {
+        Some(server) => vec![server],
+        None => record.session.processes.clone(),
+    };
     state.unseen(observation).into_iter().flat_map(asked).collect()
 }
 

@@ -6,15 +6,17 @@
 //! nothing changes for a session about which nothing is known; and whatever is
 //! known to be absent leaves, by count or at once by [proof](crate::proof).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::event::{Absence, Event, Who};
-use crate::ids::{Address, Handle, Incarnation, Instance, PluginName};
+use crate::event::{Absence, Event};
+use crate::ids::{Address, BootId, Handle, Incarnation, Instance, Key, Label, PluginName};
 use crate::listing::{Answers, Listing, Observation};
 use crate::proof::{Finding, Proof, Proofs, Word};
 use crate::record::{Lag, Record, Standing};
+use crate::records::{Place, Walk};
 use crate::session::Session;
-use crate::state::{Reading, State, Step};
+use crate::state::{Changes, Reading, State, Step};
 use crate::time::{Shift, Span, Timestamp};
 
 /// What the operator can set of the records.
@@ -59,7 +61,8 @@ pub fn reconcile(state: State, observation: &Observation, proofs: &Proofs, rules
     let answers = Answers::of(observation);
     for listing in &observation.listings {
         if !answers.contradicts(listing) {
-            see(&mut step, listing, observation.at, proofs);
+            let label = Label::new(listing.label.clone());
+            see(&mut step, &Look { listing, label, at: observation.at, boot: &proofs.boot });
         }
     }
     miss(&mut step, observation, &answers, proofs, rules);
@@ -80,15 +83,9 @@ pub fn reconcile(state: State, observation: &Observation, proofs: &Proofs, rules
 /// vouched for, and the time before it counts for nothing that Reap noted.
 fn advance(step: &mut Step, at: Timestamp, proofs: &Proofs, tolerance: Span) {
     let reading = Reading { at, boot: proofs.boot.clone(), uptime: proofs.uptime };
-    let Some(last) = step.state.clock.replace(reading) else { return };
-    let rebooted = last.boot != proofs.boot;
-    let passed = if rebooted {
-        at.since(last.at).min(proofs.uptime)
-    } else {
-        Span::from_millis(proofs.uptime.millis().saturating_sub(last.uptime.millis()))
-    };
+    let Some(last) = step.state.clock.replace(reading.clone()) else { return };
+    let Drift { passed, shift, rebooted } = Drift::between(&last, &reading);
     step.state.passed = passed;
-    let shift = Shift::between(last.at, at, passed);
     if rebooted {
         step.events.push(Event::Rebooted);
     }
@@ -101,30 +98,78 @@ fn advance(step: &mut Step, at: Timestamp, proofs: &Proofs, tolerance: Span) {
     step.shift(shift, !rebooted);
 }
 
+/// What became of the time of day between two readings.
+struct Drift {
+    /// The time that is vouched for.
+    passed: Span,
+    /// How far the clock was set.
+    shift: Shift,
+    rebooted: bool,
+}
+
+impl Drift {
+    fn between(last: &Reading, now: &Reading) -> Self {
+        let rebooted = last.boot != now.boot;
+        let passed = if rebooted {
+            now.at.since(last.at).min(now.uptime)
+        } else {
+            Span::from_millis(now.uptime.millis().saturating_sub(last.uptime.millis()))
+        };
+        Self { passed, shift: Shift::between(last.at, now.at, passed), rebooted }
+    }
+}
+
+/// The state as a look at this moment is to use it that is not taken over: with
+/// all that was noted moved along, where the clock was set since the last pass. A
+/// command right after a jump would else see every session a day idle.
+pub fn caught_up<'a>(state: &'a State, now: &Reading, rules: &RecordRules) -> Cow<'a, State> {
+    let Some(last) = &state.clock else { return Cow::Borrowed(state) };
+    let Drift { shift, rebooted, .. } = Drift::between(last, now);
+    if shift.span() <= rules.clock_tolerance {
+        return Cow::Borrowed(state);
+    }
+    let mut step = Step::of(state.clone());
+    step.shift(shift, !rebooted);
+    Cow::Owned(step.state)
+}
+
+/// One listing, and what is noted of all that it shows.
+struct Look<'a> {
+    listing: &'a Listing,
+    label: Label,
+    at: Timestamp,
+    boot: &'a BootId,
+}
+
 /// Takes over a listing's sessions. Nearly all of them are as they were, so
 /// those are gone through first and by the shortest way.
-fn see(step: &mut Step, listing: &Listing, at: Timestamp, proofs: &Proofs) {
+fn see(step: &mut Step, look: &Look<'_>) {
     let mut others = Vec::new();
+    let listing = look.listing;
     let Step { state: State { records, sites, .. }, events, changes, .. } = step;
-    let site = sites.get(&listing.backend).and_then(|sites| sites.get(&listing.instance));
-    let present = |session: &Session| site.and_then(|site| site.present.get(&session.key));
+    let site = sites.get_mut(&listing.backend).and_then(|sites| sites.get_mut(&listing.instance));
+    let mut walk = site.as_deref().map(Walk::along);
+    let mut order = Vec::with_capacity(listing.seen().len());
     for session in listing.seen() {
-        match present(session).and_then(|handle| records.get_mut(handle)) {
-            Some(record) if record.session.incarnation == session.incarnation => {
-                if see_again(record, listing, session, at, proofs, events) {
-                    changes.records.insert(record.handle.clone());
-                }
+        let place = walk.as_mut().and_then(|walk| walk.find(records, &session.key));
+        match place.and_then(|place| Some((place, records.at_mut(place)?))) {
+            Some((place, record)) if record.session.incarnation == session.incarnation => {
+                order.push(place);
+                see_again(record, look, session, events, changes);
             }
             _ => others.push(session),
         }
     }
+    if let Some(site) = site {
+        site.reorder(order);
+    }
     for session in others {
-        let known = step.state.instance(&listing.backend, &listing.instance).record(&session.key);
-        let known = known.map(|record| (record.handle.clone(), record.session.incarnation.clone()));
-        if let Some((handle, _)) = &known {
-            stop(step, handle, Proof::Replaced { by: session.incarnation.clone() }, at);
+        let known = step.state.find(&listing.backend, &listing.instance, &session.key);
+        let replaced = known.map(|(place, record)| (place, record.session.incarnation.clone()));
+        if let Some((place, _)) = &replaced {
+            stop(step, *place, Proof::Replaced { by: session.incarnation.clone() }, look.at);
         }
-        arrive(step, listing, session, at, proofs, known.map(|(_, incarnation)| incarnation));
+        arrive(step, look, session, replaced.map(|(_, incarnation)| incarnation));
     }
     let sites = step.state.sites.get_mut(&listing.backend);
     if let Some(site) = sites.and_then(|sites| sites.get_mut(&listing.instance)) {
@@ -132,29 +177,27 @@ fn see(step: &mut Step, listing: &Listing, at: Timestamp, proofs: &Proofs) {
     }
 }
 
-/// Renews the record of a session that was present before. Tells whether it is
-/// to be written.
+/// Renews the record of a session that was present before.
 fn see_again(
     record: &mut Record,
-    listing: &Listing,
+    look: &Look<'_>,
     session: &Session,
-    at: Timestamp,
-    proofs: &Proofs,
     events: &mut Vec<Event>,
-) -> bool {
-    record.last_seen = at;
+    changes: &mut Changes,
+) {
+    record.last_seen = look.at;
     record.seen_times = record.seen_times.saturating_add(1);
     let renewed = record.renew(session);
-    let returned = record.standing != Standing::Live;
-    if returned {
+    if record.standing != Standing::Live {
         record.standing = Standing::Live;
+        changes.courses.insert(record.handle.clone());
         events.push(Event::Returned { session: record.who(), was: Absence::Missing });
     }
-    let elsewhere = is_elsewhere(record, listing, proofs);
+    let elsewhere = is_elsewhere(record, look);
     if elsewhere {
         // It lived on in another start of its server. What was thought of it
         // before is of another time.
-        let restarted = |was| listing.generation.as_ref().is_some_and(|is| is != was);
+        let restarted = |was| look.listing.generation.as_ref().is_some_and(|is| is != was);
         if record.generation.as_ref().is_some_and(restarted) {
             if record.tally.is_some() {
                 let reason = "its server was started anew".to_owned();
@@ -162,34 +205,30 @@ fn see_again(
             }
             crate::marks::clear(record);
         }
-        settle_in(record, listing, proofs);
+        settle_in(record, look);
     }
-    renewed || returned || elsewhere
+    if renewed || elsewhere {
+        changes.records.insert(record.handle.clone());
+    }
 }
 
-fn is_elsewhere(record: &Record, listing: &Listing, proofs: &Proofs) -> bool {
-    record.generation != listing.generation
-        || record.server != listing.server
-        || record.boot != proofs.boot
-        || record.label != listing.label
+fn is_elsewhere(record: &Record, look: &Look<'_>) -> bool {
+    record.generation != look.listing.generation
+        || record.server != look.listing.server
+        || record.boot != *look.boot
+        || record.label != look.label
 }
 
-fn settle_in(record: &mut Record, listing: &Listing, proofs: &Proofs) {
-    record.generation.clone_from(&listing.generation);
-    record.server = listing.server;
-    record.boot = proofs.boot.clone();
-    record.label.clone_from(&listing.label);
+fn settle_in(record: &mut Record, look: &Look<'_>) {
+    record.generation.clone_from(&look.listing.generation);
+    record.server = look.listing.server;
+    record.boot = look.boot.clone();
+    record.label = look.label.clone();
 }
 
 /// A session that was not present: a new one, or one that had left.
-fn arrive(
-    step: &mut Step,
-    listing: &Listing,
-    session: &Session,
-    at: Timestamp,
-    proofs: &Proofs,
-    after: Option<Incarnation>,
-) {
+fn arrive(step: &mut Step, look: &Look<'_>, session: &Session, after: Option<Incarnation>) {
+    let Look { listing, label, at, boot } = look;
     let address = Address {
         backend: listing.backend.clone(),
         instance: listing.instance.clone(),
@@ -205,13 +244,13 @@ fn arrive(
     let mut record = known.unwrap_or_else(|| Record {
         handle,
         address,
-        label: String::new(),
+        label: label.clone(),
         generation: None,
         server: None,
-        boot: proofs.boot.clone(),
-        session: session.clone(),
-        first_seen: at,
-        last_seen: at,
+        boot: BootId::clone(boot),
+        session: session.clone().into(),
+        first_seen: *at,
+        last_seen: *at,
         seen_times: 0,
         standing: Standing::Live,
         tally: None,
@@ -220,9 +259,9 @@ fn arrive(
     });
     record.renew(session);
     record.standing = Standing::Live;
-    record.last_seen = at;
+    record.last_seen = *at;
     record.seen_times = record.seen_times.saturating_add(1);
-    settle_in(&mut record, listing, proofs);
+    settle_in(&mut record, look);
     let session = record.who();
     step.put(record);
     step.events.push(match was {
@@ -231,10 +270,10 @@ fn arrive(
     });
 }
 
-fn stop(step: &mut Step, handle: &Handle, proof: Proof, at: Timestamp) {
-    let Some(record) = step.state.record(handle) else { return };
+fn stop(step: &mut Step, place: Place, proof: Proof, at: Timestamp) {
+    let Some(record) = step.state.records.at(place) else { return };
     step.events.push(Event::Stopped { session: record.who(), proof: proof.clone() });
-    step.leave(handle, Standing::Stopped { at, proof });
+    step.leave(place, Standing::Stopped { at, proof });
 }
 
 /// Works out what became of the sessions that were not seen.
@@ -265,17 +304,17 @@ fn miss(
             (reason, None) => Word::Doubt(reason.as_deref().unwrap_or_default()),
         };
         let mut unknown = doubt.as_deref().filter(|_| word != Word::Unlisted).map(str::to_owned);
-        for who in unseen(&step.state, &backend, &instance, observation.at) {
-            let record = &step.state.record(&who.handle).expect("it was found a moment ago");
+        for place in unseen(&step.state, &backend, &instance, observation.at) {
+            let Some(record) = step.state.records.at(place) else { continue };
             match proofs.judge(record, word) {
-                Finding::Gone(proof) => stop(step, &who.handle, proof, observation.at),
+                Finding::Gone(proof) => stop(step, place, proof, observation.at),
                 Finding::Absent => {
                     let of = if word == Word::Unlisted {
                         rules.unlisted_confirmations
                     } else {
                         rules.confirmations
                     };
-                    absent(step, who, of, rules.spacing, observation.at);
+                    absent(step, place, of, rules.spacing, observation.at);
                 }
                 Finding::Unknown(reason) => unknown = unknown.or(Some(reason)),
             }
@@ -286,29 +325,29 @@ fn miss(
 
 /// The sessions of an instance that were not seen in this pass, in the order of
 /// their keys.
-fn unseen(state: &State, backend: &PluginName, instance: &Instance, at: Timestamp) -> Vec<Who> {
+fn unseen(state: &State, backend: &PluginName, instance: &Instance, at: Timestamp) -> Vec<Place> {
     let site = state.sites.get(backend).and_then(|sites| sites.get(instance));
-    let site = site.filter(|site| site.seen < site.present.len());
-    let present = site.into_iter().flat_map(|site| site.present.values());
-    let records = present.filter_map(|handle| state.record(handle));
-    let mut unseen: Vec<Who> = records.filter(|record| record.last_seen != at).map(Record::who).collect();
-    unseen.sort_by(|a, b| a.address.key.cmp(&b.address.key));
-    unseen
+    let Some(site) = site.filter(|site| site.seen < site.places().len()) else { return Vec::new() };
+    let known = site.places().filter_map(|place| Some((place, state.records.at(place)?)));
+    let unseen = known.filter(|(_, record)| record.last_seen != at);
+    let mut unseen: Vec<(&Key, Place)> = unseen.map(|(place, record)| (&record.address.key, place)).collect();
+    unseen.sort_by_key(|(key, _)| *key);
+    unseen.into_iter().map(|(_, place)| place).collect()
 }
 
 /// Counts one more absence, and stops the session when that is enough.
-fn absent(step: &mut Step, who: Who, of: u32, spacing: Span, at: Timestamp) {
-    let Some(record) = step.state.record(&who.handle) else { return };
+fn absent(step: &mut Step, place: Place, of: u32, spacing: Span, at: Timestamp) {
+    let Some(record) = step.state.records.at(place) else { return };
     let (misses, since) = match record.standing {
         Standing::Missing { counted, .. } if at.since(counted) < spacing => return,
         Standing::Missing { misses, since, .. } => (misses.saturating_add(1), since),
         _ => (1, at),
     };
     if misses >= of {
-        return stop(step, &who.handle, Proof::Absent { misses }, at);
+        return stop(step, place, Proof::Absent { misses }, at);
     }
-    step.change(&who.handle, |record| record.standing = Standing::Missing { misses, since, counted: at });
-    step.events.push(Event::Missing { session: who, misses, of });
+    step.events.push(Event::Missing { session: record.who(), misses, of });
+    step.change_at(place, |record| record.standing = Standing::Missing { misses, since, counted: at });
 }
 
 /// Notes why it is not known what an instance holds, and forgets an instance
@@ -316,8 +355,8 @@ fn absent(step: &mut Step, who: Who, of: u32, spacing: Span, at: Timestamp) {
 fn note_doubt(step: &mut Step, backend: PluginName, instance: Instance, doubt: Option<String>) {
     let Some(sites) = step.state.sites.get_mut(&backend) else { return };
     let Some(site) = sites.get_mut(&instance) else { return };
-    let doubt = doubt.filter(|_| !site.present.is_empty());
-    let empty = site.present.is_empty();
+    let empty = site.is_empty();
+    let doubt = doubt.filter(|_| !empty);
     let was = std::mem::replace(&mut site.doubt, doubt.clone());
     if empty {
         sites.remove(&instance);

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Retry;
 use crate::event::Who;
-use crate::ids::{Address, BootId, Generation, Handle};
+use crate::ids::{Address, BootId, Generation, Handle, Label};
 use crate::marks::Tally;
 use crate::proof::Proof;
-use crate::session::{ProcessId, Session};
+use crate::session::{ProcessId, Session, Shared};
 use crate::time::{Shift, Timestamp};
 
 /// How a session on record stands.
@@ -67,7 +67,7 @@ pub struct Record {
     /// Where it is, or was, to be found.
     pub address: Address,
     /// The short name of its instance.
-    pub label: String,
+    pub label: Label,
     /// The start of its server that it was last seen in, where known.
     pub generation: Option<Generation>,
     /// The process whose life is that generation, where there is one.
@@ -75,7 +75,7 @@ pub struct Record {
     /// The start of the machine that it was last seen in.
     pub boot: BootId,
     /// The session as it was last seen.
-    pub session: Session,
+    pub session: Shared,
     /// When it was seen first.
     pub first_seen: Timestamp,
     /// When it was seen last. This and `seen_times` change with every pass, and
@@ -93,7 +93,31 @@ pub struct Record {
     pub lag: Lag,
 }
 
+/// How it goes with a session: what changes of its record although the session
+/// itself stays as it is. Where thousands vanish at once, this is all that has to
+/// be written of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Course {
+    /// How it stands.
+    pub standing: Standing,
+    /// The votes that call it an orphan.
+    pub tally: Option<Tally>,
+    /// The failed attempts to end it.
+    pub retry: Option<Retry>,
+}
+
 impl Record {
+    /// How it goes with it.
+    pub fn course(&self) -> Course {
+        Course { standing: self.standing.clone(), tally: self.tally, retry: self.retry.clone() }
+    }
+
+    /// The record with another course.
+    pub fn with(self, course: Course) -> Self {
+        let Course { standing, tally, retry } = course;
+        Self { standing, tally, retry, ..self }
+    }
+
     /// The session, for an event.
     pub fn who(&self) -> Who {
         Who { handle: self.handle.clone(), address: self.address.clone() }
@@ -116,7 +140,7 @@ impl Record {
 
     /// Takes over what a backend says now. Tells whether that is news.
     pub(crate) fn renew(&mut self, session: &Session) -> bool {
-        if self.session == *session {
+        if *self.session == *session {
             return false;
         }
         // A time that is told anew is told by the clock as it goes now.
@@ -126,7 +150,7 @@ impl Record {
         if self.session.last_active != session.last_active {
             self.lag.last_active = Shift::default();
         }
-        self.session = session.clone();
+        self.session = session.clone().into();
         true
     }
 

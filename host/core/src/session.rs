@@ -1,8 +1,10 @@
 //! One session, as its backend describes it.
 
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{Address, Incarnation, Key};
 use crate::time::{Span, Timestamp};
@@ -173,6 +175,36 @@ pub struct Session {
     pub protected: Option<String>,
     /// What only its backend knows.
     pub extra: Vec<Fact>,
+}
+
+/// A session that a record and the subject of each pass share, since nearly all
+/// stay as they were. Written and read as a plain one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shared(Arc<Session>);
+
+impl From<Session> for Shared {
+    fn from(session: Session) -> Self {
+        Self(Arc::new(session))
+    }
+}
+
+impl Deref for Shared {
+    type Target = Session;
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl Serialize for Shared {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Shared {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Session::deserialize(deserializer).map(Self::from)
+    }
 }
 
 impl Session {

@@ -2,7 +2,7 @@
 //!
 //! The state is a value: each function takes it and gives it back in a
 //! [`Step`], with the events that happened and the names of what changed, so
-//! that a store writes only that. It lives in memory as maps; [`Memory`] is the
+//! that a store writes only that. It lives in memory as tables; [`Memory`] is the
 //! same as plain lists, for a store to write and read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -10,11 +10,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::hash::Quick;
 use crate::ids::{Address, BootId, Handle, Instance, Key, PluginName};
 use crate::limits::HeldPlan;
 use crate::listing::{Listing, Observation};
 use crate::locks::{Lock, Locks};
 use crate::record::{Record, Standing};
+use crate::records::{Known, Place, Records, Site};
 use crate::time::{Span, Timestamp};
 
 /// The clocks at one pass.
@@ -28,53 +30,20 @@ pub struct Reading {
     pub uptime: Span,
 }
 
+/// The instances that have sessions on record.
+pub(crate) type Sites = HashMap<PluginName, HashMap<Instance, Site>>;
+
 /// Everything that is remembered.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct State {
     pub(crate) clock: Option<Reading>,
     pub(crate) passed: Span,
-    pub(crate) records: HashMap<Handle, Record>,
-    pub(crate) sites: HashMap<PluginName, HashMap<Instance, Site>>,
+    pub(crate) records: Records,
+    pub(crate) sites: Sites,
     left: BTreeSet<(Timestamp, Handle)>,
     pub(crate) locks: Locks,
     pub(crate) held: BTreeMap<PluginName, HeldPlan>,
-}
-
-/// One instance, with the sessions that are to be found there.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Site {
-    pub present: HashMap<Key, Handle>,
-    pub doubt: Option<String>,
-    /// How many of those that are present were seen in this pass.
-    pub seen: usize,
-}
-
-impl Site {
-    /// The sessions that none of these listings shows.
-    fn hidden(&self, listings: &[&Listing]) -> Vec<&Handle> {
-        if let [listing] = listings
-            && listing.seen().iter().filter(|session| self.present.contains_key(&session.key)).count()
-                == self.present.len()
-        {
-            return Vec::new(); // the rule, and cheaper to find out than which are hidden
-        }
-        let shown = listings.iter().flat_map(|listing| listing.seen());
-        let shown: HashSet<&Key> = shown.map(|session| &session.key).collect();
-        self.present.iter().filter(|(key, _)| !shown.contains(key)).map(|(_, handle)| handle).collect()
-    }
-}
-
-/// One instance's sessions on record, found once for many questions.
-pub(crate) struct Known<'a> {
-    site: Option<&'a Site>,
-    records: &'a HashMap<Handle, Record>,
-}
-
-impl<'a> Known<'a> {
-    /// The session that is to be found under this key.
-    pub fn record(&self, key: &Key) -> Option<&'a Record> {
-        self.records.get(self.site?.present.get(key)?)
-    }
+    pub(crate) offered: BTreeMap<PluginName, HeldPlan>,
 }
 
 /// The state as plain lists, for a store.
@@ -88,6 +57,9 @@ pub struct Memory {
     pub locks: Vec<Lock>,
     /// The plans that wait for the operator.
     pub held: Vec<HeldPlan>,
+    /// The plans of commands that wait for the operator.
+    #[serde(default)]
+    pub offered: Vec<HeldPlan>,
 }
 
 /// Why a memory cannot be believed.
@@ -96,7 +68,7 @@ pub struct Memory {
 pub struct Contradiction(String);
 
 /// What one step did.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 #[must_use = "a step that is dropped takes the state with it"]
 pub struct Step {
     /// The state after it.
@@ -105,11 +77,11 @@ pub struct Step {
     pub events: Vec<Event>,
     /// What is to be written.
     pub changes: Changes,
-    departed: HashSet<Handle>,
+    departed: HashSet<Handle, Quick>,
 }
 
 /// A step that was not taken.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Refused<E> {
     /// The state as it was. Boxed, or it would make every good answer large.
     pub state: Box<State>,
@@ -126,15 +98,31 @@ impl<E> Refused<E> {
 /// What of the state changed. The clock does so with every pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// The records that are new or changed in more than the time and the count
-    /// of their last sight.
+    /// The records that are new or changed in more than their course and the time
+    /// and the count of their last sight.
     pub records: HashSet<Handle>,
+    /// Those of which the course changed. They may be among the others too.
+    pub courses: HashSet<Handle>,
     /// The records that are no more.
     pub forgotten: HashSet<Handle>,
     /// Some lock.
     pub locks: bool,
-    /// Some held plan.
+    /// Some held or offered plan.
     pub held: bool,
+}
+
+impl Changes {
+    /// These changes and then others. What was forgotten may have come back since.
+    pub fn follow(&mut self, later: Self) {
+        self.records.retain(|handle| !later.forgotten.contains(handle));
+        self.courses.retain(|handle| !later.forgotten.contains(handle));
+        self.forgotten.retain(|handle| !later.records.contains(handle));
+        self.records.extend(later.records);
+        self.courses.extend(later.courses);
+        self.forgotten.extend(later.forgotten);
+        self.locks |= later.locks;
+        self.held |= later.held;
+    }
 }
 
 impl State {
@@ -155,22 +143,32 @@ impl State {
 
     /// What is remembered of a session.
     pub fn record(&self, handle: &Handle) -> Option<&Record> {
-        self.records.get(handle)
+        self.records.at(self.records.find(handle)?)
     }
 
     /// What is remembered of the session that is to be found at this address.
     pub fn at(&self, address: &Address) -> Option<&Record> {
-        self.instance(&address.backend, &address.instance).record(&address.key)
+        self.find(&address.backend, &address.instance, &address.key).map(|(_, record)| record)
+    }
+
+    pub(crate) fn find(
+        &self,
+        backend: &PluginName,
+        instance: &Instance,
+        key: &Key,
+    ) -> Option<(Place, &Record)> {
+        let place = self.sites.get(backend)?.get(instance)?.find(key)?;
+        Some((place, self.records.at(place)?))
     }
 
     pub(crate) fn instance(&self, backend: &PluginName, instance: &Instance) -> Known<'_> {
         let site = self.sites.get(backend).and_then(|sites| sites.get(instance));
-        Known { site, records: &self.records }
+        Known::of(site, &self.records)
     }
 
     /// All records, in no order.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
-        self.records.values()
+        self.records.iter()
     }
 
     /// The instances of which it is not known what they hold, and why. Only
@@ -190,6 +188,12 @@ impl State {
         &self.held
     }
 
+    /// The plans of commands that were over the limits, by backend. No sweep
+    /// touches them, for what a command plans needs no mark.
+    pub fn offered(&self) -> &BTreeMap<PluginName, HeldPlan> {
+        &self.offered
+    }
+
     /// The sessions that should be to be found and are in no listing.
     pub(crate) fn unseen(&self, observation: &Observation) -> Vec<&Record> {
         let mut seen: HashMap<(&PluginName, &Instance), Vec<&Listing>> = HashMap::new();
@@ -200,8 +204,7 @@ impl State {
         for (backend, sites) in &self.sites {
             for (instance, site) in sites {
                 let listings = seen.get(&(backend, instance)).map_or(&[][..], Vec::as_slice);
-                let hidden = site.hidden(listings).into_iter();
-                unseen.extend(hidden.filter_map(|handle| self.records.get(handle)));
+                unseen.extend(site.hidden(&self.records, listings));
             }
         }
         unseen
@@ -209,13 +212,14 @@ impl State {
 
     /// The state as plain lists, in a stable order.
     pub fn memory(&self) -> Memory {
-        let mut records: Vec<Record> = self.records.values().cloned().collect();
+        let mut records: Vec<Record> = self.records.iter().cloned().collect();
         records.sort_by(|a, b| a.handle.cmp(&b.handle));
         Memory {
             clock: self.clock.clone(),
             records,
             locks: self.locks.iter().cloned().collect(),
             held: self.held.values().cloned().collect(),
+            offered: self.offered.values().cloned().collect(),
         }
     }
 }
@@ -226,7 +230,7 @@ impl TryFrom<Memory> for State {
     fn try_from(memory: Memory) -> Result<Self, Contradiction> {
         let mut state = Self { clock: memory.clock, ..Self::default() };
         for record in memory.records {
-            if state.records.contains_key(&record.handle) {
+            if state.records.find(&record.handle).is_some() {
                 return Err(Contradiction(format!("two records have the handle {}", record.handle)));
             }
             if record.present() && state.at(&record.address).is_some() {
@@ -245,40 +249,60 @@ impl TryFrom<Memory> for State {
                 return Err(Contradiction(format!("two plans are held for {}", other.backend)));
             }
         }
+        for offered in memory.offered {
+            if let Some(other) = state.offered.insert(offered.backend.clone(), offered) {
+                return Err(Contradiction(format!("two plans are offered for {}", other.backend)));
+            }
+        }
         Ok(state)
     }
 }
 
 impl State {
-    fn insert(&mut self, record: Record) {
-        let Address { backend, instance, key } = record.address.clone();
-        match record.standing.left() {
-            Some(at) => {
-                self.left.insert((at, record.handle.clone()));
-            }
-            None => {
-                let site = self.sites.entry(backend).or_default().entry(instance).or_default();
-                site.present.insert(key, record.handle.clone());
-            }
+    /// Puts a record in that is not there yet.
+    fn insert(&mut self, mut record: Record) -> Place {
+        if record.present() {
+            // One name for all that are to be found here: quicker to compare.
+            let Address { backend, instance, .. } = &record.address;
+            let (backend, instance) = self.site(backend.clone(), instance.clone()).name();
+            (record.address.backend, record.address.instance) = (backend, instance);
         }
-        self.records.insert(record.handle.clone(), record);
+        let place = self.records.put(record);
+        self.arrange(place);
+        place
     }
 
-    /// The record without its place among the others, to be put back changed.
-    fn take(&mut self, handle: &Handle) -> Option<Record> {
-        let record = self.records.remove(handle)?;
+    /// The site of an instance. It is made where there is none.
+    fn site(&mut self, backend: PluginName, instance: Instance) -> &mut Site {
+        let sites = self.sites.entry(backend.clone()).or_default();
+        sites.entry(instance.clone()).or_insert_with(|| Site::new(backend, instance))
+    }
+
+    /// Lists a record where its standing says.
+    fn arrange(&mut self, place: Place) {
+        let Some(record) = self.records.at(place) else { return };
         match record.standing.left() {
-            Some(at) => {
-                self.left.remove(&(at, record.handle.clone()));
-            }
+            Some(at) => drop(self.left.insert((at, record.handle.clone()))),
             None => {
-                let sites = self.sites.get_mut(&record.address.backend);
-                if let Some(site) = sites.and_then(|sites| sites.get_mut(&record.address.instance)) {
-                    site.present.remove(&record.address.key);
+                let Address { backend, instance, key } = record.address.clone();
+                self.site(backend, instance).enter(key, place);
+            }
+        }
+    }
+
+    /// Takes a record off the list that its standing put it on.
+    fn unlist(&mut self, place: Place) {
+        let Self { records, sites, left, .. } = self;
+        let Some(record) = records.at(place) else { return };
+        match record.standing.left() {
+            Some(at) => drop(left.remove(&(at, record.handle.clone()))),
+            None => {
+                let site = sites.get_mut(&record.address.backend);
+                if let Some(site) = site.and_then(|sites| sites.get_mut(&record.address.instance)) {
+                    site.leave(&record.address.key);
                 }
             }
         }
-        Some(record)
     }
 }
 
@@ -290,55 +314,60 @@ impl Step {
 
     /// This step and then another on its state, as one.
     pub fn then(self, next: impl FnOnce(State) -> Step) -> Step {
-        let Self { state, events, changes, departed } = self;
-        let mut step = next(state);
-        step.events.splice(0..0, events);
-        step.changes.records.extend(changes.records);
-        step.changes.forgotten.extend(changes.forgotten);
-        let Changes { records, forgotten, .. } = &mut step.changes;
-        records.retain(|handle| !forgotten.contains(handle));
-        step.changes.locks |= changes.locks;
-        step.changes.held |= changes.held;
-        step.departed.extend(departed);
-        step
+        let Self { state, mut events, mut changes, mut departed } = self;
+        let later = next(state);
+        events.extend(later.events);
+        changes.follow(later.changes);
+        departed.extend(later.departed);
+        Self { state: later.state, events, changes, departed }
     }
 
     /// Puts a record in, or in the place of the one with its handle.
     pub(crate) fn put(&mut self, record: Record) {
-        self.state.take(&record.handle);
+        if let Some(place) = self.state.records.find(&record.handle) {
+            self.state.unlist(place);
+        }
         self.changes.records.insert(record.handle.clone());
         self.state.insert(record);
     }
 
-    /// Changes a record in something else than its standing.
+    /// Changes the course of a record, and not whether it is present.
     pub(crate) fn change(&mut self, handle: &Handle, change: impl FnOnce(&mut Record)) {
-        if let Some(record) = self.state.records.get_mut(handle) {
-            change(record);
-            self.changes.records.insert(handle.clone());
+        if let Some(place) = self.state.records.find(handle) {
+            self.change_at(place, change);
         }
     }
 
-    /// A session is gone: it leaves its place, its mark and what was tried on it.
-    pub(crate) fn leave(&mut self, handle: &Handle, standing: Standing) {
-        if let Some(mut record) = self.state.take(handle) {
-            record.standing = standing;
-            crate::marks::clear(&mut record);
-            self.departed.insert(record.handle.clone());
-            self.put(record);
+    /// The same, where its place is known.
+    pub(crate) fn change_at(&mut self, place: Place, change: impl FnOnce(&mut Record)) {
+        if let Some(record) = self.state.records.at_mut(place) {
+            change(record);
+            self.changes.courses.insert(record.handle.clone());
         }
+    }
+
+    /// A session is gone: it leaves its site, its mark and what was tried on it.
+    pub(crate) fn leave(&mut self, place: Place, standing: Standing) {
+        self.state.unlist(place);
+        if let Some(record) = self.state.records.at_mut(place) {
+            record.standing = standing;
+            crate::marks::clear(record);
+            self.departed.insert(record.handle.clone());
+            self.changes.courses.insert(record.handle.clone());
+        }
+        self.state.arrange(place);
     }
 
     /// Drops the records of sessions that left before `limit`.
     pub(crate) fn prune(&mut self, limit: Timestamp) {
-        while let Some((at, handle)) = self.state.left.first().cloned()
-            && at < limit
-        {
-            if let Some(record) = self.state.take(&handle) {
+        while let Some((_, handle)) = self.state.left.first().filter(|(at, _)| *at < limit).cloned() {
+            self.state.left.pop_first();
+            let place = self.state.records.find(&handle);
+            if let Some(record) = place.and_then(|place| self.state.records.remove(place)) {
                 self.events.push(Event::Pruned { session: record.who() });
-            } else {
-                self.state.left.pop_first(); // cannot be, and must not loop for ever
             }
             self.changes.records.remove(&handle);
+            self.changes.courses.remove(&handle);
             self.changes.forgotten.insert(handle);
         }
     }
@@ -364,7 +393,7 @@ impl Step {
     /// Moves all that was noted by the clock along with the clock.
     pub(crate) fn shift(&mut self, by: crate::time::Shift, told_times_too: bool) {
         let state = &mut self.state;
-        for record in state.records.values_mut() {
+        for record in state.records.iter_mut() {
             record.shift(by);
             if told_times_too {
                 record.lag.created = record.lag.created.and(by);
@@ -374,7 +403,7 @@ impl Step {
         }
         state.left = state.left.iter().map(|(at, handle)| (at.moved(by), handle.clone())).collect();
         self.changes.locks |= state.locks.shift(by);
-        for held in state.held.values_mut() {
+        for held in state.held.values_mut().chain(state.offered.values_mut()) {
             held.since = held.since.moved(by);
             self.changes.held = true;
         }

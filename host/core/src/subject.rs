@@ -6,10 +6,11 @@ use std::collections::hash_map::Entry;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Address, Generation, Handle, Instance, Key, PluginName};
+use crate::hash::Quick;
+use crate::ids::{Address, Generation, Handle, Instance, Key, Label, PluginName};
 use crate::listing::{Answers, Listing, Observation};
 use crate::record::Record;
-use crate::session::{Fact, Session};
+use crate::session::{Fact, Session, Shared};
 use crate::state::State;
 use crate::time::{Span, Timestamp};
 
@@ -44,11 +45,11 @@ pub struct Subject {
     /// Where it is to be found.
     pub address: Address,
     /// The short name of its instance, for tables.
-    pub label: String,
+    pub label: Label,
     /// Which start of its server it was seen in, where known.
     pub generation: Option<Generation>,
     /// What its backend says of it.
-    pub session: Session,
+    pub session: Shared,
     /// Time since it was made, where that is known.
     pub age: Option<Span>,
     /// Time since it was last active, where that is known.
@@ -81,8 +82,18 @@ pub fn survey(observation: &Observation) -> Vec<Subject> {
 /// The same, with what is remembered of earlier passes. The state is the one
 /// that this observation was reconciled into.
 pub fn survey_with(observation: &Observation, state: Option<&State>) -> Vec<Subject> {
+    survey_of(observation, state, true)
+}
+
+/// The same for a look that is not taken over into the state: what was seen just
+/// now counts, wherever it differs from what is remembered.
+pub fn survey_beside(observation: &Observation, state: &State) -> Vec<Subject> {
+    survey_of(observation, Some(state), false)
+}
+
+fn survey_of(observation: &Observation, state: Option<&State>, reconciled: bool) -> Vec<Subject> {
     let answers = Answers::of(observation);
-    let rows = rows(observation, &answers, state);
+    let rows = rows(observation, &answers, state, reconciled);
     let family = Family::of(&rows, answers);
     rows.iter().map(|row| subject(row, &family, observation.at)).collect()
 }
@@ -100,26 +111,40 @@ struct Row<'a> {
     doubled: bool,
     /// What is remembered of it.
     record: Option<&'a Record>,
+    /// The record was renewed by this very listing: there is nothing to compare.
+    renewed: bool,
 }
 
 impl<'a> Row<'a> {
     fn place(&self) -> Place<'a> {
         (&self.listing.backend, &self.listing.instance, &self.session.key)
     }
+
+    fn address(&self) -> Address {
+        let Listing { backend, instance, .. } = self.listing;
+        Address { backend: backend.clone(), instance: instance.clone(), key: self.session.key.clone() }
+    }
 }
 
 /// One row for each place, the first that claims it.
-fn rows<'a>(observation: &'a Observation, answers: &Answers<'_>, state: Option<&'a State>) -> Vec<Row<'a>> {
+fn rows<'a>(
+    observation: &'a Observation,
+    answers: &Answers<'_>,
+    state: Option<&'a State>,
+    reconciled: bool,
+) -> Vec<Row<'a>> {
     let count = observation.listings.iter().map(|listing| listing.seen().len()).sum();
     let mut rows: Vec<Row<'_>> = Vec::with_capacity(count);
     let mut claimed = HashMap::new();
     for listing in &observation.listings {
-        let known = state.map(|state| state.instance(&listing.backend, &listing.instance));
+        let mut known = state.map(|state| state.instance(&listing.backend, &listing.instance));
         let contested = answers.contradicts(listing);
         for session in listing.seen() {
-            let record = known.as_ref().and_then(|known| known.record(&session.key));
-            let record = record.filter(|record| record.session.incarnation == session.incarnation);
-            let row = Row { listing, session, doubled: false, record };
+            let record = known.as_mut().and_then(|known| known.record(&session.key));
+            let renewed = |record: &Record| reconciled && !contested && record.last_seen == observation.at;
+            let renewed = record.is_some_and(renewed);
+            let same = |record: &&Record| renewed || record.session.incarnation == session.incarnation;
+            let row = Row { listing, session, doubled: false, record: record.filter(same), renewed };
             if !contested {
                 rows.push(row); // nobody else claims its place
                 continue;
@@ -139,7 +164,7 @@ fn rows<'a>(observation: &'a Observation, answers: &Answers<'_>, state: Option<&
 /// Who made whom.
 struct Family<'a> {
     /// Of each session that some listed one names as its parent.
-    parents: HashMap<Place<'a>, Parent>,
+    parents: HashMap<Place<'a>, Parent, Quick>,
     answers: Answers<'a>,
 }
 
@@ -152,7 +177,7 @@ struct Parent {
 
 impl<'a> Family<'a> {
     fn of(rows: &[Row<'a>], answers: Answers<'a>) -> Self {
-        let mut parents: HashMap<Place<'a>, Parent> = HashMap::new();
+        let mut parents: HashMap<Place<'a>, Parent, Quick> = HashMap::default();
         for row in rows {
             let Some(parent) = row.session.parent.as_ref().map(place) else { continue };
             let entry = parents.entry(parent).or_default();
@@ -189,24 +214,28 @@ impl<'a> Family<'a> {
 }
 
 fn subject<'a>(row: &Row<'a>, family: &Family<'a>, at: Timestamp) -> Subject {
-    let Row { listing, session, doubled, record: remembered } = row;
-    let address = Address {
-        backend: listing.backend.clone(),
-        instance: listing.instance.clone(),
-        key: session.key.clone(),
+    let Row { listing, session, doubled, record: remembered, renewed } = row;
+    let (address, label, session) = match remembered {
+        Some(Record { address, label, session, .. }) if *renewed && !doubled => {
+            (address.clone(), label.clone(), session.clone())
+        }
+        _ => (row.address(), Label::new(listing.label.clone()), told(session, *doubled).into()),
     };
-    let handle = remembered.map(|record| record.handle.clone());
-    let mut session = Session::clone(session);
-    if *doubled && session.protected.is_none() {
-        session.protected = Some("its backend lists the key more than once".to_owned());
-    }
-    // The record knows better than the session what the clock did since.
-    let created = remembered.map_or(session.created, Record::created);
-    let last_active = remembered.map_or(session.last_active, Record::last_active);
+    let known = remembered.map(|record| record.handle.clone());
+    // The record knows better than the session what the clock did since a time was told, but
+    // only of times that are still told: those of a look may be news.
+    let created = match remembered {
+        Some(record) if record.session.created == session.created => record.created(),
+        _ => session.created,
+    };
+    let last_active = match remembered {
+        Some(record) if record.session.last_active == session.last_active => record.last_active(),
+        _ => session.last_active,
+    };
     let seen_for = remembered.map_or(Span::ZERO, |record| at.since(record.first_seen));
     Subject {
-        handle: handle.unwrap_or_else(|| Handle::of(&address, &session.incarnation)),
-        label: listing.label.clone(),
+        handle: known.unwrap_or_else(|| Handle::of(&address, &session.incarnation)),
+        label,
         generation: listing.generation.clone(),
         // A clock that was set back makes it look younger than it is known to be.
         age: created.map(|created| at.since(created).max(seen_for)),
@@ -222,9 +251,53 @@ fn subject<'a>(row: &Row<'a>, family: &Family<'a>, at: Timestamp) -> Subject {
     }
 }
 
+/// The session as it is to be shown.
+fn told(session: &Session, doubled: bool) -> Session {
+    let mut session = session.clone();
+    if doubled && session.protected.is_none() {
+        session.protected = Some("its backend lists the key more than once".to_owned());
+    }
+    session
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    use crate::ids::BootId;
+    use crate::proof::Proofs;
+    use crate::reconcile::{RecordRules, reconcile};
+    use crate::samples::NOW;
+
+    fn remembering(seen: &Observation) -> State {
+        let backend = seen.listings[0].backend.clone();
+        let proofs = Proofs {
+            boot: BootId::new("b"),
+            uptime: Span::from_secs(1000),
+            answered: BTreeSet::from([backend]),
+            gone: BTreeSet::new(),
+            alive: BTreeSet::new(),
+        };
+        reconcile(State::default(), seen, &proofs, &RecordRules::default()).state
+    }
+
+    /// A memory of yesterday must not make a session idle that worked a second ago.
+    #[test]
+    fn a_look_believes_what_it_sees_and_not_what_is_remembered() {
+        let old = observation(vec![session("$1")]);
+        let state = remembering(&old);
+        let working = Session { last_active: Some(NOW), attached: true, ..session("$1") };
+        let new = observation(vec![working.clone()]); // at the same moment, by the clock
+        let subject = &survey_beside(&new, &state)[0];
+        assert_eq!((subject.idle, subject.session.attached), (Some(Span::ZERO), true));
+        let later = Observation { at: NOW.plus(Span::from_secs(60)), ..new };
+        let subject = &survey_beside(&later, &state)[0];
+        assert_eq!(subject.idle, Some(Span::from_secs(60)));
+        assert_eq!((subject.seen_for, subject.seen_times), (Span::from_secs(60), 1));
+        let same = &survey_beside(&Observation { at: later.at, ..old }, &state)[0];
+        assert_eq!(same.idle, Some(Span::from_secs(7260)));
+    }
     use crate::listing::Extent;
     use crate::samples::{address, listing, observation, session, subject};
 

@@ -14,18 +14,21 @@ use crate::judge::Judged;
 use crate::limits::{HeldPlan, Limits};
 use crate::listing::Unknown;
 use crate::marks::{self, MarkRules};
+use crate::offers;
 use crate::plan::{Cause, Held, Item, Kept, Lifts, Plan};
 use crate::state::{State, Step};
 use crate::time::{Span, Timestamp};
 use crate::vote::Decision;
 
 /// Everything that the operator can set of a sweep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepRules {
     /// When an orphan is due.
     pub marks: MarkRules,
-    /// How much may be ended at once.
+    /// How much may be ended at once of one backend.
     pub limits: Limits,
+    /// Limits of single backends, in the place of `limits`.
+    pub limits_of: BTreeMap<PluginName, Limits>,
     /// When a failed end is tried again.
     pub backoff: BackoffRules,
     /// How long a plan is good for.
@@ -39,6 +42,7 @@ impl Default for SweepRules {
         Self {
             marks: MarkRules::default(),
             limits: Limits::default(),
+            limits_of: BTreeMap::new(),
             backoff: BackoffRules::default(),
             lifetime: Span::from_secs(15 * 60),
             hold: Span::from_secs(24 * 3600),
@@ -46,14 +50,24 @@ impl Default for SweepRules {
     }
 }
 
+impl SweepRules {
+    /// The limits of this backend: its own, or else those of all.
+    pub fn limits_for(&self, backend: &PluginName) -> &Limits {
+        self.limits_of.get(backend).unwrap_or(&self.limits)
+    }
+}
+
 /// Counts the votes of a pass, and plans what is to be ended now. `judged` and
-/// `unknown` are of the observation that was reconciled last.
+/// `unknown` are of the observation that was reconciled last, surveyed with this
+/// state.
 ///
 /// The plan's `kept` holds the orphans that are not ended yet, and why; what no
 /// policy calls an orphan is not in it.
 pub fn sweep(state: State, judged: &[Judged], unknown: Vec<Unknown>, rules: &SweepRules) -> (Step, Plan) {
     let mut step = Step::of(state);
     marks::count(&mut step, judged, &rules.marks);
+    let now = step.state.now();
+    offers::expire(&mut step, now);
     let mut draft = Draft::new(step.state.now(), rules);
     draft.sort(&step.state, judged);
     let backends: BTreeSet<PluginName> =
@@ -109,15 +123,10 @@ impl<'a> Draft<'a> {
     fn decide(&mut self, step: &mut Step, backend: &PluginName, known: bool) {
         let Share { listed, mut due } = self.backends.remove(backend).unwrap_or_default();
         let mut waiting = step.state.held.remove(backend);
-        if let Some(held) = waiting.take_if(|held| held.approved || self.now >= held.plan.expires) {
-            step.changes.held = true;
-            if held.approved {
-                self.release(step, &held, &mut due);
-            } else {
-                withdraw(step, held, "it waited too long");
-            }
+        if let Some(held) = waiting.take_if(|held| self.now >= held.plan.expires) {
+            withdraw(step, held, "it waited too long");
         }
-        let limits = &self.rules.limits;
+        let limits = self.rules.limits_for(backend);
         let calm = known && due.len() <= limits.calm(listed);
         let stale = |held: &HeldPlan| {
             let granted = Granted::by(held);
@@ -139,19 +148,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Puts an approved plan to use: what of it still qualifies is ended.
-    fn release(&mut self, step: &mut Step, held: &HeldPlan, due: &mut Vec<&'a Judged>) {
-        let granted = Granted::by(held);
-        let granted: Vec<&Judged> = due.extract_if(.., |judged| granted.covers(judged)).collect();
-        step.events.push(Event::PlanReleased {
-            plan: held.plan.id.clone(),
-            backend: held.backend.clone(),
-            items: granted.len(),
-            of: held.plan.items.len(),
-        });
-        self.items.extend(granted);
-    }
-
     fn hold(
         &mut self,
         step: &mut Step,
@@ -160,7 +156,7 @@ impl<'a> Draft<'a> {
         due: Vec<&'a Judged>,
         held: Option<HeldPlan>,
     ) {
-        let limits = &self.rules.limits;
+        let limits = self.rules.limits_for(backend);
         let held = held.unwrap_or_else(|| {
             let items = due.iter().map(|judged| Item::of(judged, Cause::Orphan, Lifts::default())).collect();
             let plan = Plan::of_items(items, self.now, self.now.plus(self.rules.hold));
@@ -172,7 +168,7 @@ impl<'a> Draft<'a> {
                 listed,
                 allowed: limits.allowed(listed),
             });
-            HeldPlan { backend: backend.clone(), plan, since: self.now, approved: false }
+            HeldPlan { backend: backend.clone(), plan, since: self.now }
         });
         self.held.push(held.notice(due.len(), listed, limits));
         let reason = format!("its backend's plan {} is held", held.plan.id);

@@ -21,7 +21,7 @@ pub enum Vote {
 }
 
 /// One policy's answer about all subjects of a pass.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ballot {
     /// Whose.
     pub policy: PluginName,

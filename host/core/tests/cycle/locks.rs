@@ -76,8 +76,9 @@ fn locks_by_hand_exclude_others() {
     let mut desk = desk();
     let app = || directory("/srv/app");
     let take = |desk: &mut Desk, name: &str| {
+        let now = desk.state.now();
         let state = std::mem::take(&mut desk.state);
-        let (state, told) = match take_by_hand(state, app(), name) {
+        let (state, told) = match take_by_hand(state, app(), name, now) {
             Ok(step) => (step.state, Ok(names(&step.events))),
             Err(Refused { state, error }) => (*state, Err(error)),
         };
@@ -100,12 +101,13 @@ fn locks_by_hand_exclude_others() {
     assert_eq!(error, LockError::NotLocked(app()));
 
     let handle = desk_handle(&state);
-    let step = take_for(*state, app(), &handle).expect("the session lives");
+    let now = state.now();
+    let step = take_for(*state, app(), &handle, now).expect("the session lives");
     desk.state = step.state;
     desk.cycle(vec![listing(vec![])]);
     assert_eq!(names(&desk.cycle(vec![listing(vec![])]).0), ["session.stopped", "lock.freed"]);
     let Refused { error, .. } =
-        take_for(std::mem::take(&mut desk.state), app(), &handle).expect_err("it is gone");
+        take_for(std::mem::take(&mut desk.state), app(), &handle, now).expect_err("it is gone");
     assert_eq!(error, LockError::NoSession(handle));
 }
 

@@ -1,12 +1,16 @@
 //! Unknown is not gone, and gone converges.
 
+use reap_core::backoff::settle;
 use reap_core::event::Event;
-use reap_core::ids::{Generation, Incarnation};
-use reap_core::listing::{Extent, Listing};
+use reap_core::ids::{BootId, Generation, Incarnation};
+use reap_core::listing::{Extent, Listing, Observation};
+use reap_core::outcome::Outcome;
 use reap_core::proof::Proof;
+use reap_core::reconcile::caught_up;
 use reap_core::record::Standing;
 use reap_core::session::{ProcessId, Session};
-use reap_core::state::State;
+use reap_core::state::{Reading, State};
+use reap_core::subject::survey_beside;
 use reap_core::time::{Span, Timestamp};
 
 use crate::desk::{Desk, SERVER, listing, names, session, sessions};
@@ -264,4 +268,44 @@ fn a_steady_pass_changes_no_record() {
     let after = desk.record("$0").clone();
     assert_eq!(after.seen_times, 2);
     assert_eq!(reap_core::record::Record { last_seen: before.last_seen, seen_times: 1, ..after }, before);
+}
+
+#[test]
+fn one_that_was_ended_and_is_listed_all_the_same_is_watched_again() {
+    let mut desk = Desk::new();
+    for _ in 0..3 {
+        desk.see(vec![listing(sessions(2))]);
+    }
+    let (handle, state) = (desk.record("$0").handle.clone(), std::mem::take(&mut desk.state));
+    let ended = Outcome::Ended { notes: Vec::new() };
+    desk.state = settle(state, &handle, &ended, desk.now(), &desk.rules.backoff).state;
+    assert_eq!(desk.counts(), (1, 1));
+    assert_eq!(names(&desk.see(vec![listing(sessions(2))])), ["session.returned"]);
+    assert_eq!(desk.counts(), (2, 0));
+    for _ in 0..2 {
+        desk.see(vec![listing(vec![])]);
+    }
+    assert_eq!(desk.counts(), (0, 2));
+}
+
+/// A command looks between a jump of the clock and the next cycle.
+#[test]
+fn a_look_after_a_jump_makes_nobody_older() {
+    let mut desk = Desk::new();
+    desk.see(vec![listing(vec![session("$1")])]);
+    let idle = |desk: &Desk| {
+        let reading = Reading {
+            at: desk.now(),
+            boot: BootId::new(desk.boot.clone()),
+            uptime: Span::from_millis(desk.uptime),
+        };
+        let seen =
+            Observation { at: desk.now(), listings: vec![listing(vec![session("$1")])], faults: Vec::new() };
+        survey_beside(&seen, &caught_up(&desk.state, &reading, &desk.records))[0].idle
+    };
+    let before = idle(&desk).expect("it is known");
+    desk.skew = 86_400_000;
+    assert_eq!(idle(&desk), Some(before));
+    desk.wait(60);
+    assert_eq!(idle(&desk), Some(Span::from_millis(before.millis() + 60_000)));
 }

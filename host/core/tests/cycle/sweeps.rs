@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use reap_core::backoff::settle;
-use reap_core::limits::{ApproveError, Limits, approve, hold};
+use reap_core::ids::PluginName;
+use reap_core::limits::{ApproveError, Limits, Notice, approve, hold};
 use reap_core::listing::{Extent, Listing};
+use reap_core::offers::offer;
 use reap_core::outcome::Outcome;
 use reap_core::plan::{Lifts, Plan};
 use reap_core::selector::Selector;
 use reap_core::session::Session;
 use reap_core::state::Refused;
+use reap_core::sweep::SweepRules;
 use reap_core::time::Span;
 
 use crate::desk::{Desk, backend, keys, listing, names, session, sessions};
@@ -97,18 +100,62 @@ fn too_many_at_once_are_held_until_approved() {
     let Refused { state, error } = approve(state, "0123456789ab", desk.now()).expect_err("no such plan");
     assert!(matches!(&error, ApproveError::NotHeld { held, .. } if *held == [id.clone()]));
     assert!(error.to_string().contains(id.as_str()));
-    desk.state = approve(*state, id.as_str(), desk.now()).expect("it is held").state;
+    let (step, approved) = approve(*state, id.as_str(), desk.now()).expect("it is held");
+    assert_eq!((names(&step.events), keys(&approved).len()), (vec!["plan.approved".to_owned()], 12));
+    assert_eq!(approved.id, id, "the plan that was shown, and no other");
+    assert!(step.changes.held && step.state.held().is_empty(), "an approval is used up");
+    let error = approve(step.state, id.as_str(), desk.now()).expect_err("it is used up").error;
+    assert!(matches!(error, ApproveError::NotHeld { .. }));
+}
 
-    // One was active since, one is kept; one more is due that nobody approved.
-    let mut now = sessions(20);
-    now[3].last_active = Some(desk.now());
-    desk.orphans = Box::new(|key| key != "$4" && key[1..].parse::<usize>().is_ok_and(|n| n < 12));
-    let (events, plan) = desk.cycle(vec![listing(now)]);
-    assert!(names(&events).contains(&"plan.released".to_owned()));
-    let mut ended = keys(&plan);
-    ended.sort_unstable();
-    assert_eq!(ended, ["$0", "$1", "$10", "$11", "$2", "$3", "$5", "$6", "$7", "$8", "$9"], "{events:?}");
-    assert!(desk.state.held().is_empty(), "an approval is used up");
+#[test]
+fn what_a_command_held_back_waits_beside_the_sweeps() {
+    let mut desk = over(12);
+    let judged = desk.judged(sessions(20));
+    let (made, everything) = (desk.now(), Selector::everything());
+    let plan = Plan::cleanup(&judged, Vec::new(), &everything, Lifts::default(), made, Span::from_secs(900));
+    let (rules, listed) = (SweepRules::default(), BTreeMap::from([(backend(), 20)]));
+    let (_, held) = hold(plan, &listed, &rules, Notice::Approve);
+    let id = held[0].plan.id.clone();
+    let step = offer(std::mem::take(&mut desk.state), held.clone(), &listed, &rules);
+    assert_eq!(names(&step.events), ["plan.held"]);
+    desk.state = step.state;
+    desk.cycles(3, &sessions(20));
+    assert_eq!(desk.state.offered()[&backend()].plan.id, id, "no sweep touches it");
+
+    let (step, approved) = approve(desk.state.clone(), id.as_str(), desk.now()).expect("it is offered");
+    assert_eq!((approved.id, step.state.offered().len()), (id.clone(), 0));
+    let later = hold(
+        Plan::cleanup(&judged, Vec::new(), &everything, Lifts::default(), desk.now(), Span::from_secs(60)),
+        &listed,
+        &rules,
+        Notice::Approve,
+    );
+    let step = offer(desk.state.clone(), later.1, &listed, &rules);
+    assert_eq!(names(&step.events), ["plan.held", "plan.withdrawn"], "of each backend the latest counts");
+    desk.wait(900);
+    let (events, _) = desk.cycle(vec![listing(sessions(20))]);
+    assert!(names(&events).contains(&"plan.withdrawn".to_owned()), "it waited too long: {events:?}");
+    assert!(desk.state.offered().is_empty());
+}
+
+#[test]
+fn a_backend_may_have_limits_of_its_own() {
+    let own =
+        |name: PluginName, per_cycle| BTreeMap::from([(name, Limits { per_cycle, ..Limits::default() })]);
+    let other = PluginName::new("other").expect("a name");
+    let cases = [(own(backend(), 3), 3), (own(backend(), 4), 4), (own(other, 3), 6)];
+    for (limits_of, allowed) in cases {
+        for due in [allowed, allowed + 1] {
+            let mut desk = over(due);
+            desk.rules.limits_of = limits_of.clone();
+            let (ended, held) = if due > allowed { (0, 1) } else { (due, 0) };
+            let plan = desk.cycles(GRACE, &sessions(20));
+            assert_eq!((plan.items.len(), plan.held.len()), (ended, held), "{due} by {limits_of:?}");
+            let said = format!("at most {allowed} may be ended at once");
+            assert!(plan.held.iter().all(|held| held.reason.contains(&said)), "{:?}", plan.held);
+        }
+    }
 }
 
 #[test]
@@ -188,11 +235,11 @@ fn a_plan_by_hand_is_held_backend_by_backend() {
     let now = desk.now();
     let everything = Selector::everything();
     let plan = Plan::cleanup(&judged, Vec::new(), &everything, Lifts::default(), now, Span::from_secs(900));
-    let limits = Limits::default();
+    let rules = SweepRules::default();
     let listed = |count| BTreeMap::from([(backend(), count)]);
-    let (free, held) = hold(plan.clone(), &listed(40), &limits);
+    let (free, held) = hold(plan.clone(), &listed(40), &rules, Notice::Approve);
     assert_eq!((free.items.len(), held.len()), (12, 0), "12 of 40 are 30 percent");
-    let (rest, held) = hold(plan, &listed(20), &limits);
+    let (rest, held) = hold(plan, &listed(20), &rules, Notice::Approve);
     assert_eq!((rest.items.len(), rest.held.len(), held.len()), (0, 1, 1));
     assert_eq!(rest.held[0].plan.as_ref(), Some(&held[0].plan.id));
     assert_eq!(keys(&held[0].plan).len(), 12);

@@ -1,93 +1,96 @@
 //! The reaper under test: the real pure core, with a store that writes only
 //! what a step says has changed.
+//!
+//! The store's own simulation plays the same histories and puts a reaper with a
+//! real one in the place of this.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use reap_core::backoff::settle;
+use reap_core::cycle::Rules;
 use reap_core::event::Event;
-use reap_core::guard::{GuardRules, Here};
-use reap_core::ids::Handle;
-use reap_core::judge::{Judged, judge};
+use reap_core::ids::{Address, Handle, Incarnation};
 use reap_core::limits::approve;
 use reap_core::listing::Observation;
-use reap_core::locks::{self, LockRules};
 use reap_core::outcome::Outcome;
-use reap_core::plan::Plan;
+use reap_core::plan::{Item, Plan};
 use reap_core::proof::Proofs;
-use reap_core::reconcile::{RecordRules, reconcile};
 use reap_core::record::Record;
-use reap_core::selector::Selector;
 use reap_core::state::{Memory, State, Step};
-use reap_core::subject::{Subject, survey_with};
-use reap_core::sweep::{SweepRules, sweep};
+use reap_core::subject::Subject;
 use reap_core::vote::Ballot;
 
+use crate::pass::{Outcomes, Pass, after, rules, same, think};
+
+#[derive(Default)]
 pub struct Reaper {
     pub state: State,
+    rules: Rules,
+    /// What was worked out and is not written yet.
+    pending: Option<Step>,
     store: Memory,
     records: BTreeMap<Handle, Record>,
-    pub records_rules: RecordRules,
-    pub sweep_rules: SweepRules,
-    guard: GuardRules,
-    locks: LockRules,
-}
-
-pub struct Pass {
-    pub events: Vec<Event>,
-    pub judged: Vec<Judged>,
-    pub plan: Plan,
+    /// Intents without outcome.
+    open: Vec<Item>,
 }
 
 impl Reaper {
     pub fn new() -> Self {
-        Self {
-            state: State::default(),
-            store: Memory::default(),
-            records: BTreeMap::new(),
-            records_rules: RecordRules::default(),
-            sweep_rules: SweepRules::default(),
-            guard: GuardRules::default(),
-            locks: LockRules { automatic: vec![Selector::everything()] },
-        }
+        Self { rules: rules(), ..Self::default() }
     }
 
+    /// Works out what follows from what is seen.
     pub fn pass(
         &mut self,
-        observation: &Observation,
+        observation: &Arc<Observation>,
         proofs: &Proofs,
         votes: impl FnOnce(&[Subject]) -> Vec<Ballot>,
     ) -> Pass {
-        let state = std::mem::take(&mut self.state);
-        let step = reconcile(state, observation, proofs, &self.records_rules);
-        let subjects = survey_with(observation, Some(&step.state));
-        let step = step.then(|state| locks::refresh(state, &subjects, &self.locks));
-        let ballots = votes(&subjects);
-        let judged = judge(subjects, &ballots, &self.guard, &Here { ancestors: Vec::new() });
-        let mut plan = None;
-        let step = step.then(|state| {
-            let (step, made) = sweep(state, &judged, observation.unknown(), &self.sweep_rules);
-            plan = Some(made);
-            step
-        });
-        Pass { events: self.keep(step), judged, plan: plan.expect("a sweep makes a plan") }
+        let (step, pass) = think(std::mem::take(&mut self.state), observation, proofs, &self.rules, votes);
+        self.pending = Some(step);
+        pass
     }
 
-    pub fn settle(&mut self, handle: &Handle, outcome: &Outcome) -> Vec<Event> {
-        let state = std::mem::take(&mut self.state);
-        let now = state.now();
-        let step = settle(state, handle, outcome, now, &self.sweep_rules.backoff);
-        self.keep(step)
-    }
-
-    pub fn approve(&mut self, id: &str) {
-        let state = std::mem::take(&mut self.state);
-        let now = state.now();
-        let step = approve(state, id, now).unwrap_or_else(|refused| panic!("{}", refused.error));
+    /// Writes that.
+    pub fn write(&mut self) {
+        let step = self.pending.take().expect("a pass");
         self.keep(step);
     }
 
-    fn keep(&mut self, step: Step) -> Vec<Event> {
-        let Step { state, events, changes, .. } = step;
+    /// Writes what is going to be ended.
+    pub fn intend(&mut self, plan: &Plan) {
+        self.open.clone_from(&plan.items);
+    }
+
+    /// A session is killed.
+    pub fn kills(&mut self, handle: &Handle) {
+        assert!(self.open.iter().any(|item| item.handle == *handle), "no end without an intent");
+    }
+
+    /// Writes how it went.
+    pub fn settle(&mut self, outcomes: &Outcomes) {
+        self.open.retain(|item| !outcomes.iter().any(|(handle, _)| *handle == item.handle));
+        assert!(self.open.is_empty(), "each intent gets its outcome");
+    }
+
+    /// Takes over how it went.
+    pub fn note(&mut self, outcomes: &Outcomes) -> Vec<Event> {
+        let step = after(std::mem::take(&mut self.state), outcomes, &self.rules);
+        let events = step.events.clone();
+        self.keep(step);
+        events
+    }
+
+    pub fn approve(&mut self, id: &str) -> Plan {
+        let state = std::mem::take(&mut self.state);
+        let now = state.now();
+        let (step, plan) = approve(state, id, now).unwrap_or_else(|refused| panic!("{}", refused.error));
+        self.keep(step);
+        plan
+    }
+
+    fn keep(&mut self, step: Step) {
+        let Step { state, changes, .. } = step;
         for handle in &changes.forgotten {
             self.records.remove(handle);
         }
@@ -95,35 +98,39 @@ impl Reaper {
             let record = state.record(handle).expect("what changed is there").clone();
             self.records.insert(handle.clone(), record);
         }
+        for handle in changes.courses.difference(&changes.records) {
+            let course = state.record(handle).expect("what changed is there").course();
+            let record = self.records.remove(handle).expect("it was written before");
+            self.records.insert(handle.clone(), record.with(course));
+        }
         self.store.clock = state.clock().cloned();
         if changes.locks {
             self.store.locks = state.locks().iter().cloned().collect();
         }
         if changes.held {
             self.store.held = state.held().values().cloned().collect();
+            self.store.offered = state.offered().values().cloned().collect();
         }
         self.state = state;
-        events
     }
 
-    /// The daemon is started anew, with what its store holds, read from text.
-    pub fn restart(&mut self) {
+    /// The daemon is started anew, with what its store holds, read from text. It
+    /// looks after what may have been done, and nobody wrote down.
+    pub fn restart(&mut self, look: impl Fn(&Address, &Incarnation) -> Outcome) -> Vec<Event> {
+        self.pending = None;
         let memory = Memory { records: self.records.values().cloned().collect(), ..self.store.clone() };
         let text = serde_json::to_string(&memory).expect("JSON");
         let memory: Memory = serde_json::from_str(&text).expect("the same again");
         self.state = State::try_from(memory).expect("what was stored makes sense");
+        let open = std::mem::take(&mut self.open);
+        let looked = |item: Item| (item.handle, look(&item.address, &item.incarnation));
+        let outcomes: Vec<_> = open.into_iter().map(looked).collect();
+        self.note(&outcomes)
     }
 
     /// The store holds what the state does, but for the last sights.
-    pub fn check_store(&self) {
-        let sightless =
-            |record: &Record| Record { last_seen: record.first_seen, seen_times: 0, ..record.clone() };
-        let memory = self.state.memory();
-        assert_eq!(
-            self.records.values().map(sightless).collect::<Vec<_>>(),
-            memory.records.iter().map(sightless).collect::<Vec<_>>(),
-            "the changes of each step make up the state"
-        );
-        assert_eq!((&self.store.locks, &self.store.held), (&memory.locks, &memory.held));
+    pub fn check(&mut self) {
+        let stored = Memory { records: self.records.values().cloned().collect(), ..self.store.clone() };
+        same(stored, self.state.memory());
     }
 }

@@ -1,98 +1,35 @@
 //! One random history, and what must hold in it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use reap_core::event::Event;
-use reap_core::ids::{Generation, Handle, Incarnation, Instance, Key, PluginName};
+use reap_core::ids::{Address, Generation, Incarnation, Instance, Key, PluginName};
 use reap_core::judge::Judged;
 use reap_core::outcome::Outcome;
+use reap_core::permit::{Fresh, Permit};
+use reap_core::plan::{Item, Plan};
 use reap_core::record::Standing;
 use reap_core::subject::Subject;
 use reap_core::vote::{Ballot, Fault, Vote};
 
-use crate::reaper::{Pass, Reaper};
+use crate::pass::Pass;
+use crate::reaper::Reaper;
+use crate::seen::Seen;
 use crate::world::{Alive, DAY, MAKES, Make, Trouble, World};
 
-const STRETCHES: usize = 4;
-const TROUBLED: usize = 150;
+/// How long a history is: stretches of trouble, each with a calm one after it.
+#[derive(Clone, Copy)]
+pub struct Length {
+    pub stretches: usize,
+    /// Passes in which things go wrong, in each.
+    pub troubled: usize,
+}
+
 /// Long enough for a grace, a restart of it, and the pauses after failed ends.
 const CALM: usize = 120;
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
-
-/// How often what happened, over all histories: a simulation in which nothing
-/// happens proves nothing.
-#[derive(Default)]
-pub struct Seen(BTreeMap<&'static str, usize>);
-
-impl Seen {
-    fn note(&mut self, event: &Event) {
-        let name = match event {
-            Event::Seen { after: Some(_), .. } => "replaced",
-            Event::Missing { .. } => "missing",
-            Event::Stopped { proof, .. } => match proof {
-                reap_core::proof::Proof::Absent { .. } => "by absence",
-                reap_core::proof::Proof::Generation { .. } => "by generation",
-                reap_core::proof::Proof::Server { .. } => "by server",
-                reap_core::proof::Proof::Processes => "by processes",
-                reap_core::proof::Proof::Boot => "by boot",
-                reap_core::proof::Proof::Replaced { .. } => "by replacement",
-            },
-            Event::Returned { .. } => "returned",
-            Event::Ended { .. } => "ended",
-            Event::EndFailed { .. } => "failed",
-            Event::Doubted { .. } => "doubted",
-            Event::Clear { .. } => "clear",
-            Event::MarkCleared { .. } => "unmarked",
-            Event::PlanHeld { .. } => "held",
-            Event::PlanReleased { items: 1.., .. } => "released",
-            Event::PlanWithdrawn { .. } => "withdrawn",
-            Event::LockFreed { .. } => "freed",
-            Event::LockContested { .. } => "contested",
-            Event::Pruned { .. } => "pruned",
-            Event::ClockJumped { forward: true, .. } => "forward",
-            Event::ClockJumped { .. } => "back",
-            Event::Rebooted => "rebooted",
-            _ => return,
-        };
-        *self.0.entry(name).or_default() += 1;
-    }
-
-    pub fn is_lively(&self) {
-        let all = [
-            "replaced",
-            "missing",
-            "by absence",
-            "by generation",
-            "by server",
-            "by processes",
-            "by boot",
-            "by replacement",
-            "returned",
-            "ended",
-            "failed",
-            "doubted",
-            "clear",
-            "unmarked",
-            "held",
-            "released",
-            "withdrawn",
-            "freed",
-            "contested",
-            "pruned",
-            "forward",
-            "back",
-            "rebooted",
-        ];
-        for name in all {
-            assert!(
-                self.0.get(name).is_some_and(|times| *times >= 5),
-                "too little happened: {name} of {:?}",
-                self.0
-            );
-        }
-    }
-}
 
 type Id = (Instance, Key, Incarnation);
 
@@ -116,21 +53,21 @@ struct Trial<'a> {
     reaper: Reaper,
     streaks: HashMap<Id, Streak>,
     failures: HashMap<Id, Failures>,
-    approved: HashSet<Handle>,
+    approved: Vec<Plan>,
     seen: &'a mut Seen,
 }
 
-pub fn play(seed: u64, seen: &mut Seen) {
+pub fn play(seed: u64, length: Length, seen: &mut Seen) {
     let mut trial = Trial {
         world: World::new(seed),
         reaper: Reaper::new(),
         streaks: HashMap::new(),
         failures: HashMap::new(),
-        approved: HashSet::new(),
+        approved: Vec::new(),
         seen,
     };
-    for _ in 0..STRETCHES {
-        for _ in 0..TROUBLED {
+    for _ in 0..length.stretches {
+        for _ in 0..length.troubled {
             let pause =
                 [5_000, 30_000, 30_000, 30_000, 10 * MINUTE, HOUR][trial.world.dice.below(6) as usize];
             trial.world.time += pause;
@@ -195,7 +132,7 @@ impl Trial<'_> {
                 world.silent.insert(MAKES[world.dice.below(3) as usize].backend());
             }
             8..30 => world.silent.clear(),
-            30..35 => self.reaper.restart(),
+            30..35 => self.restart(),
             35..40 => self.approve_all(),
             _ => {}
         }
@@ -205,26 +142,73 @@ impl Trial<'_> {
         let held: Vec<_> = self.reaper.state.held().values().cloned().collect();
         let now = self.reaper.state.now();
         for held in held.iter().filter(|held| now < held.plan.expires) {
-            self.approved.extend(held.plan.items.iter().map(|item| item.handle.clone()));
-            self.reaper.approve(held.plan.id.as_str());
+            self.approved.push(self.reaper.approve(held.plan.id.as_str()));
         }
     }
 
+    /// One cycle, which may be cut short between any two of its steps.
     fn step(&mut self, troubled: bool) {
         let (observation, proofs) = self.world.observe(&self.reaper.state);
         let fault = troubled && self.world.dice.chance(2);
         let world = &mut self.world;
-        let pass =
-            self.reaper.pass(&observation, &proofs, |subjects| vec![vote(world, subjects, fault, troubled)]);
+        let votes = |subjects: &[Subject]| vec![vote(world, subjects, fault, troubled)];
+        let observation = Arc::new(observation);
+        let pass = self.reaper.pass(&observation, &proofs, votes);
+        if self.crashes(troubled, "crash before the write") {
+            self.world.unsee();
+            return self.restart();
+        }
+        self.reaper.write();
         self.check_departures(&pass.events);
         self.count(&pass.judged);
         self.check_plan(&pass);
-        self.act(&pass, troubled);
-        self.check_locks();
-        self.reaper.check_store();
-        for event in &pass.events {
-            self.seen.note(event);
+        let mut done = HashSet::new();
+        for plan in std::mem::take(&mut self.approved) {
+            let fresh = Fresh::new(&observation, &pass.judged);
+            let released = plan.only(|item| Permit::issue(item, plan.made, &fresh).is_ok());
+            self.check_items(&released);
+            if !released.items.is_empty() {
+                self.seen.count("approved");
+            }
+            done.extend(released.items.iter().map(|item| item.handle.clone()));
+            if !self.act(&released, troubled) {
+                return;
+            }
         }
+        if !self.act(&pass.plan.only(|item| !done.contains(&item.handle)), troubled) {
+            return;
+        }
+        self.check_locks();
+        self.reaper.check();
+        pass.events.iter().for_each(|event| self.seen.note(event));
+    }
+
+    fn crashes(&mut self, troubled: bool, when: &'static str) -> bool {
+        let crashes = troubled && self.world.dice.chance(2);
+        if crashes {
+            self.seen.count(when);
+        }
+        crashes
+    }
+
+    /// A new start. What was going to be ended when the old one was cut short is
+    /// looked at, as far as it can be.
+    fn restart(&mut self) {
+        let world = &self.world;
+        let look = |address: &Address, incarnation: &Incarnation| {
+            let place = &world.places[&address.instance];
+            let visible =
+                place.up && place.trouble == Trouble::None && !world.silent.contains(&address.backend);
+            match world.alive(&address.instance, &address.key, incarnation) {
+                None if visible => Outcome::Ended { notes: Vec::new() },
+                _ => Outcome::Failed { reason: "Reap was stopped".into(), survivors: Vec::new() },
+            }
+        };
+        for event in self.reaper.restart(look) {
+            self.seen.note(&event);
+        }
+        self.check_locks();
+        self.reaper.check();
     }
 
     /// Nothing that truly lives is taken for gone.
@@ -274,9 +258,7 @@ impl Trial<'_> {
             if let Some(Failures { times, last, .. }) = failures {
                 assert!(time - last >= MINUTE << (times - 1), "{} is tried again too soon", item.address);
             }
-            if !self.approved.contains(&item.handle) {
-                *counted.entry(&item.address.backend).or_default() += 1;
-            }
+            *counted.entry(&item.address.backend).or_default() += 1;
         }
         for (backend, count) in counted {
             let listed =
@@ -284,31 +266,74 @@ impl Trial<'_> {
             let allowed = (listed * 30 / 100).clamp(5, 20);
             assert!(count <= allowed, "{count} of {listed} sessions of {backend} at once");
         }
-        self.approved.clear();
     }
 
-    fn act(&mut self, pass: &Pass, troubled: bool) {
-        for item in &pass.plan.items {
-            let id = (item.address.instance.clone(), item.address.key.clone(), item.incarnation.clone());
-            let outcome = match self.world.dice.below(100) {
-                0..15 if troubled => {
-                    let failures = self.failures.entry(id).or_default();
-                    if failures.generation != item.generation {
-                        *failures = Failures { generation: item.generation.clone(), ..Failures::default() };
-                    }
-                    (failures.times, failures.last) = (failures.times + 1, self.world.time);
-                    Outcome::Failed { reason: "it would not go".into(), survivors: Vec::new() }
-                }
-                15..25 if troubled => Outcome::Skipped { reason: "it is active again".into() },
-                _ => {
-                    self.world.kill(&id.0, &id.1);
-                    Outcome::Ended { notes: Vec::new() }
-                }
-            };
-            for event in self.reaper.settle(&item.handle, &outcome) {
-                self.seen.note(&event);
+    /// Whoever approved them: nothing is ended that is needed.
+    fn check_items(&self, plan: &Plan) {
+        let time = self.world.time;
+        for item in &plan.items {
+            let alive = self.world.alive(&item.address.instance, &item.address.key, &item.incarnation);
+            let alive = alive.expect("what is to be ended lives");
+            assert!(may_end(alive, time), "{} must not be ended: {alive:?}", item.address);
+            let idle = time - alive.active >= HOUR;
+            assert!(alive.unneeded || idle || alive.tainted, "{} is needed: {alive:?}", item.address);
+        }
+    }
+
+    /// Whether nothing crashed.
+    fn act(&mut self, plan: &Plan, troubled: bool) -> bool {
+        if self.crashes(troubled, "crash before the intents") {
+            self.restart();
+            return false;
+        }
+        self.reaper.intend(plan);
+        let mut outcomes = Vec::new();
+        for item in &plan.items {
+            if self.crashes(troubled, "crash before an act") {
+                self.restart();
+                return false;
+            }
+            outcomes.push((item.handle.clone(), self.end(item, troubled)));
+        }
+        if self.crashes(troubled, "crash before the outcomes") {
+            self.restart();
+            return false;
+        }
+        self.reaper.settle(&outcomes);
+        if self.crashes(troubled, "crash before they are noted") {
+            self.restart();
+            return false;
+        }
+        for event in self.reaper.note(&outcomes) {
+            self.seen.note(&event);
+        }
+        for (item, (_, outcome)) in plan.items.iter().zip(&outcomes) {
+            if matches!(outcome, Outcome::Failed { .. }) {
+                self.count_failure(item);
             }
         }
+        true
+    }
+
+    fn end(&mut self, item: &Item, troubled: bool) -> Outcome {
+        match self.world.dice.below(100) {
+            0..15 if troubled => Outcome::Failed { reason: "it would not go".into(), survivors: Vec::new() },
+            15..25 if troubled => Outcome::Skipped { reason: "it is active again".into() },
+            _ => {
+                self.reaper.kills(&item.handle);
+                self.world.kill(&item.address.instance, &item.address.key);
+                Outcome::Ended { notes: Vec::new() }
+            }
+        }
+    }
+
+    fn count_failure(&mut self, item: &Item) {
+        let id = (item.address.instance.clone(), item.address.key.clone(), item.incarnation.clone());
+        let failures = self.failures.entry(id).or_default();
+        if failures.generation != item.generation {
+            *failures = Failures { generation: item.generation.clone(), ..Failures::default() };
+        }
+        (failures.times, failures.last) = (failures.times + 1, self.world.time);
     }
 
     /// Every lock of a session belongs to one that is not known to be gone.

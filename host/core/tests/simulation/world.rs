@@ -116,8 +116,18 @@ pub struct World {
     /// Backends that give no answer at all.
     pub silent: BTreeSet<PluginName>,
     pub processes: BTreeSet<ProcessId>,
+    /// How it was before the last look.
+    before: Vec<Before>,
     next_pid: u32,
     next: u64,
+}
+
+/// What a look changes of an instance: whether it told a lie, and of each session
+/// whether its times were seen.
+struct Before {
+    instance: Instance,
+    lied: bool,
+    shown: Vec<(Key, bool, bool)>,
 }
 
 pub const DAY: u64 = 86_400_000;
@@ -133,6 +143,7 @@ impl World {
             places: BTreeMap::new(),
             silent: BTreeSet::new(),
             processes: BTreeSet::new(),
+            before: Vec::new(),
             next_pid: 100,
             next: 0,
         };
@@ -300,7 +311,9 @@ impl World {
     pub fn observe(&mut self, state: &State) -> (Observation, Proofs) {
         let at = self.wall();
         let mut listings = Vec::new();
+        self.before.clear();
         for instance in self.instances() {
+            self.remember(&instance);
             if !self.silent.contains(&self.places[&instance].make.backend()) {
                 listings.extend(self.list(&instance));
             }
@@ -317,6 +330,25 @@ impl World {
         let uptime = Span::from_millis(self.time - self.booted);
         let boot = BootId::new(format!("boot {}", self.boot));
         (observation, Proofs { boot, uptime, answered, gone, alive })
+    }
+
+    fn remember(&mut self, instance: &Instance) {
+        let place = &self.places[instance];
+        let shown = |(key, alive): (&Key, &Alive)| (key.clone(), alive.shown, alive.made_shown);
+        let shown = place.sessions.iter().map(shown).collect();
+        self.before.push(Before { instance: instance.clone(), lied: place.lied, shown });
+    }
+
+    /// The reaper forgot what it saw in the last look.
+    pub fn unsee(&mut self) {
+        for Before { instance, lied, shown } in self.before.drain(..) {
+            let place = self.places.get_mut(&instance).expect("a place");
+            place.lied = lied;
+            for (key, shown, made_shown) in shown {
+                let alive = place.sessions.get_mut(&key).expect("nothing happened since");
+                (alive.shown, alive.made_shown) = (shown, made_shown);
+            }
+        }
     }
 
     fn list(&mut self, instance: &Instance) -> Option<Listing> {
