@@ -71,9 +71,19 @@ fn place(listing: &Listing) -> Place<'_> {
     (&listing.backend, &listing.instance)
 }
 
-/// What is different in `new`. Nothing when that cannot be said: an answer that
-/// names an instance or a key twice has to be kept as it is, for it contradicts
-/// itself, and a back-test must see that too.
+/// Whether the observation names no instance and no key twice. One that does
+/// contradicts itself; it is kept as it is, for a back-test must see that too.
+pub(crate) fn is_plain(observation: &Observation) -> bool {
+    by_place(&observation.listings).is_some()
+        && observation.listings.iter().all(|listing| are_plain(&listing.sessions))
+}
+
+fn are_plain(sessions: &[Session]) -> bool {
+    let mut keys = HashSet::with_capacity(sessions.len());
+    sessions.iter().all(|session| keys.insert(&session.key))
+}
+
+/// What is different in `new`, where `old` is plain. Nothing when `new` is not.
 pub(crate) fn diff(old: &Observation, new: &Observation) -> Option<Delta> {
     let before = by_place(&old.listings)?;
     let after = by_place(&new.listings)?;
@@ -87,10 +97,8 @@ pub(crate) fn diff(old: &Observation, new: &Observation) -> Option<Delta> {
     };
     for listing in &new.listings {
         match before.get(&place(listing)) {
-            None => {
-                by_key(&listing.sessions)?;
-                delta.new.push(listing.clone());
-            }
+            None if are_plain(&listing.sessions) => delta.new.push(listing.clone()),
+            None => return None,
             Some(before) => delta.changed.extend(changed(before, listing)?),
         }
     }
@@ -103,34 +111,87 @@ fn by_place(listings: &[Listing]) -> Option<HashMap<Place<'_>, &Listing>> {
     (map.len() == listings.len()).then_some(map)
 }
 
-fn by_key(sessions: &[Session]) -> Option<HashMap<&Key, &Session>> {
-    let map: HashMap<_, _> = sessions.iter().map(|session| (&session.key, session)).collect();
-    (map.len() == sessions.len()).then_some(map)
-}
-
 /// The outer option: whether it can be said. The inner one: whether there is
 /// anything to say.
 fn changed(old: &Listing, new: &Listing) -> Option<Option<Changed>> {
-    let (before, after) = (by_key(&old.sessions)?, by_key(&new.sessions)?);
     let mut delta = Changed {
         backend: new.backend.clone(),
         instance: new.instance.clone(),
         head: Some(Head::of(new)).filter(|head| *head != Head::of(old)),
-        gone: before.keys().filter(|key| !after.contains_key(*key)).map(|key| (*key).clone()).collect(),
+        gone: Vec::new(),
         new: Vec::new(),
         changed: Vec::new(),
     };
+    let mut before = Before::of(&old.sessions);
     for session in &new.sessions {
-        match before.get(&session.key) {
-            None => delta.new.push(session.clone()),
-            Some(before) if *before == session => {}
-            Some(before) => delta.changed.push((session.key.clone(), fields(before, session)?)),
+        match before.meet(&session.key) {
+            Meeting::Again => return None,
+            Meeting::Stranger => delta.new.push(session.clone()),
+            Meeting::Same(was) if was == session => {}
+            Meeting::Same(was) => delta.changed.push((session.key.clone(), fields(was, session)?)),
         }
     }
-    delta.gone.sort();
+    if !are_plain(&delta.new) {
+        return None;
+    }
+    delta.gone = before.unmet();
     let quiet =
         delta.head.is_none() && delta.gone.is_empty() && delta.new.is_empty() && delta.changed.is_empty();
     Some((!quiet).then_some(delta))
+}
+
+/// The sessions of the pass before, to be met again. They mostly come in the
+/// order of then, so a table is only made when one does not.
+struct Before<'a> {
+    sessions: &'a [Session],
+    met: Vec<bool>,
+    next: usize,
+    by_key: Option<HashMap<&'a Key, usize>>,
+}
+
+/// So many that are gone are passed over without a look into the table.
+const AHEAD: usize = 4;
+
+enum Meeting<'a> {
+    /// It was there before.
+    Same(&'a Session),
+    /// It was not.
+    Stranger,
+    /// Its key was met in this pass already.
+    Again,
+}
+
+impl<'a> Before<'a> {
+    fn of(sessions: &'a [Session]) -> Self {
+        Self { sessions, met: vec![false; sessions.len()], next: 0, by_key: None }
+    }
+
+    fn meet(&mut self, key: &Key) -> Meeting<'a> {
+        let Some(place) = self.find(key) else { return Meeting::Stranger };
+        match std::mem::replace(&mut self.met[place], true) {
+            true => Meeting::Again,
+            false => Meeting::Same(&self.sessions[place]),
+        }
+    }
+
+    fn find(&mut self, key: &Key) -> Option<usize> {
+        let mut ahead = self.sessions[self.next..].iter().take(AHEAD);
+        if let Some(passed) = ahead.position(|session| session.key == *key) {
+            self.next += passed + 1;
+            return Some(self.next - 1);
+        }
+        let all = self.sessions;
+        let index = || all.iter().enumerate().map(|(place, session)| (&session.key, place)).collect();
+        self.by_key.get_or_insert_with(index).get(key).copied()
+    }
+
+    /// The keys of those that were not met, sorted.
+    fn unmet(self) -> Vec<Key> {
+        let unmet = self.sessions.iter().zip(self.met).filter(|(_, met)| !met);
+        let mut keys: Vec<Key> = unmet.map(|(session, _)| session.key.clone()).collect();
+        keys.sort();
+        keys
+    }
 }
 
 fn fields(old: &Session, new: &Session) -> Option<Map<String, Value>> {

@@ -106,6 +106,12 @@ pub enum StoreError {
         /// The file with the head.
         head: PathBuf,
     },
+    /// The database was removed or replaced while it was in use.
+    #[error("{} is not the file any more that was opened: it was removed or replaced, and nothing can be kept; put it back if you can, then start Reap again", path.display())]
+    TakenAway {
+        /// The database.
+        path: PathBuf,
+    },
     /// There is nothing to read yet.
     #[error("there is no database {} yet; the first run of the daemon, or of a command that ends something, makes it", path.display())]
     Missing {

@@ -1,7 +1,7 @@
 //! The files of a state folder, and who may touch them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{StoreError, io};
@@ -42,6 +42,17 @@ impl Files {
             return Err(StoreError::OpenToOthers { path: self.folder.clone(), mode });
         }
         Ok(())
+    }
+}
+
+/// Which file it is, whatever its name: device and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+impl FileId {
+    /// That of the file which has this name now.
+    pub fn of(path: &Path) -> std::io::Result<Self> {
+        fs::metadata(path).map(|about| Self(about.dev(), about.ino()))
     }
 }
 

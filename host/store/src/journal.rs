@@ -4,6 +4,8 @@
 //! anything else, which stops mistakes; the chain of hashes shows what somebody
 //! did who went around them.
 
+use std::borrow::Cow;
+
 use reap_core::ids::Handle;
 use reap_core::time::Timestamp;
 use rusqlite::{Row, params};
@@ -20,33 +22,37 @@ const RESERVED: [&str; 2] = ["intent.", "store."];
 /// An entry to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEntry<'a> {
-    kind: &'a str,
+    kind: Cow<'a, str>,
     handle: Option<&'a Handle>,
     payload: String,
 }
 
 impl<'a> NewEntry<'a> {
     /// An entry of a kind such as `session.stopped`, about one session or about
-    /// none. `intent.` and `store.` are refused: an outcome without an intent
-    /// must not be writable by way of its name.
+    /// none. One whose kind ends in `.many` is about those whose handles its
+    /// payload holds. `intent.` and `store.` are refused: an outcome without an
+    /// intent must not be writable by way of its name.
     pub fn new(
-        kind: &'a str,
+        kind: impl Into<Cow<'a, str>>,
         handle: Option<&'a Handle>,
         payload: &impl Serialize,
     ) -> Result<Self, StoreError> {
+        let kind = kind.into();
         if kind.is_empty() || RESERVED.iter().any(|reserved| kind.starts_with(reserved)) {
-            return Err(StoreError::ReservedKind(kind.to_owned()));
+            return Err(StoreError::ReservedKind(kind.into_owned()));
         }
         Self::own(kind, handle, payload)
     }
 
     /// An entry of the store itself.
     pub(crate) fn own(
-        kind: &'a str,
+        kind: impl Into<Cow<'a, str>>,
         handle: Option<&'a Handle>,
         payload: &impl Serialize,
     ) -> Result<Self, StoreError> {
-        Ok(Self { kind, handle, payload: json(kind, payload)? })
+        let kind = kind.into();
+        let payload = json(&kind, payload)?;
+        Ok(Self { kind, handle, payload })
     }
 
     /// The same entry about this session.
@@ -83,6 +89,8 @@ pub struct Query<'a> {
     pub after: u64,
     /// Only the newest so many of those.
     pub newest: Option<u32>,
+    /// Only the oldest so many of what is left: to read page by page.
+    pub first: Option<u32>,
 }
 
 impl Txn<'_> {
@@ -131,19 +139,40 @@ impl Txn<'_> {
 }
 
 impl View<'_> {
+    /// The last entry of the journal.
+    pub fn head(&self) -> Result<Head, StoreError> {
+        let sql = "SELECT seq, hash FROM journal UNION ALL SELECT seq, hash FROM checkpoint
+            ORDER BY seq DESC LIMIT 1";
+        let read = |row: &Row<'_>| Ok(Ok(Head { seq: uint(row.get(0)?), hash: Hash(row.get(1)?) }));
+        let found = self.rows("find the end of the journal", sql, [], read)?;
+        found.into_iter().next().ok_or_else(|| StoreError::Damaged {
+            path: self.files.database.clone(),
+            what: "it has no checkpoint".to_owned(),
+        })
+    }
+
     /// Entries of the journal, oldest first.
     pub fn journal(&self, query: &Query<'_>) -> Result<Vec<Entry>, StoreError> {
-        // Not `?2 IS NULL OR handle = ?2`, for which no index is used.
-        let about = if query.handle.is_some() { "handle = ?2" } else { "?2 IS NULL" };
-        let sql = format!(
-            "SELECT * FROM (
-                SELECT seq, at, boot, kind, handle, payload, hash FROM journal
-                WHERE seq > ?1 AND {about} ORDER BY seq DESC LIMIT ?3
-            ) ORDER BY seq"
-        );
+        let columns = "seq, at, boot, kind, handle, payload, hash";
+        let of = |which| format!("SELECT {columns} FROM journal WHERE seq > ?1 AND {which}");
+        // One question for each index: with `OR` neither would be used.
+        let which = match query.handle {
+            None => of("?2 IS NULL"),
+            Some(_) => {
+                let many = of("kind GLOB '*.many' AND instr(payload, ?2)");
+                format!("{} UNION ALL {many}", of("handle = ?2"))
+            }
+        };
+        let newest = match query.newest {
+            Some(_) => format!("{which} ORDER BY seq DESC LIMIT ?3"),
+            None => which, // sorted once, and as far as it is read
+        };
+        let sql = format!("SELECT {columns} FROM ({newest}) WHERE ?3 OR 1 ORDER BY seq LIMIT ?4");
         let handle = query.handle.map(Handle::as_str);
         let newest = query.newest.map_or(-1, i64::from);
-        self.rows("read the journal", &sql, params![int(query.after), handle, newest], |row| self.entry(row))
+        let first = query.first.map_or(-1, i64::from);
+        let params = params![int(query.after), handle, newest, first];
+        self.rows("read the journal", &sql, params, |row| self.entry(row))
     }
 
     fn entry(&self, row: &Row<'_>) -> rusqlite::Result<Result<Entry, StoreError>> {

@@ -10,8 +10,8 @@
 //! - [`store`]: [`Store::write`], one transaction of everything a pass changes;
 //! - [`journal`], [`chain`], [`verify`]: the append-only record and its proof;
 //! - [`intents`]: nothing is ended without a journalled intent and a tombstone;
-//! - [`memory`]: the core's state between passes; [`tombstones`]: what is left of
-//!   ended sessions;
+//! - [`memory`]: what is remembered between passes; [`steps`]: the core's state in
+//!   it; [`tombstones`]: what is left of ended sessions;
 //! - [`observations`]: what was seen, so that a back-test can see it again;
 //! - [`retention`]: what is let go, all the while the daemon runs.
 //!
@@ -32,6 +32,7 @@ pub mod open;
 pub mod retention;
 mod schema;
 mod sealed;
+pub mod steps;
 pub mod store;
 pub mod tombstones;
 pub mod verify;

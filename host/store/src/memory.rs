@@ -45,6 +45,8 @@ impl Txn<'_> {
         let explain = |error| explain("forget", &self.files.database, error);
         let sql = "DELETE FROM memory WHERE part = ?1 AND id = ?2";
         let mut delete = self.tx.prepare(sql).map_err(explain)?;
+        let mut ids: Vec<_> = ids.into_iter().collect();
+        ids.sort_unstable();
         for id in ids {
             delete.execute(params![part, id]).map_err(explain)?;
         }
@@ -68,6 +70,11 @@ impl View<'_> {
     pub fn remembered<T: DeserializeOwned>(&self, part: &str) -> Result<Vec<(String, T)>, StoreError> {
         let sql = "SELECT id, body, sum FROM memory WHERE part = ?1 ORDER BY id";
         self.rows("recall", sql, [part], |row| self.read(part, row))
+    }
+
+    /// The same without the ids.
+    pub(crate) fn values<T: DeserializeOwned>(&self, part: &str) -> Result<Vec<T>, StoreError> {
+        Ok(self.remembered(part)?.into_iter().map(|(_, value)| value).collect())
     }
 
     /// What a part holds under this id.

@@ -14,7 +14,7 @@ use reap_core::time::Timestamp;
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
-use crate::delta::{Delta, canonical, diff};
+use crate::delta::{Delta, canonical, diff, is_plain};
 use crate::error::{StoreError, explain};
 use crate::sealed::{self, int, json, uint};
 use crate::store::{Txn, View};
@@ -31,6 +31,8 @@ const FRAME_BYTES: u64 = 64 << 10;
 #[derive(Debug, Clone)]
 pub(crate) struct Basis {
     last: Arc<Observation>,
+    /// Whether the next one can be told by what changed.
+    plain: bool,
     frame_bytes: u64,
     since_bytes: u64,
     since_passes: u32,
@@ -61,10 +63,11 @@ impl Txn<'_> {
     /// one, so it is shared and not copied.
     pub fn observe(&mut self, seen: &Arc<Observation>) -> Result<(), StoreError> {
         let changes = match &self.basis {
-            Some(basis) if !basis.keyframe_due() => diff(&basis.last, seen),
+            Some(basis) if basis.plain && !basis.keyframe_due() => diff(&basis.last, seen),
             _ => None,
         };
         let keyframe = changes.is_none();
+        let plain = !keyframe || is_plain(seen);
         let body = changes.map_or(BodyOut::Whole(seen), BodyOut::Changes);
         let body = json("an observation", &body)?;
         let bytes = body.len() as u64;
@@ -76,11 +79,12 @@ impl Txn<'_> {
         self.basis = Some(match self.basis.take() {
             Some(basis) if !keyframe => Basis {
                 last,
+                plain,
                 since_bytes: basis.since_bytes + bytes,
                 since_passes: basis.since_passes + 1,
                 ..basis
             },
-            _ => Basis { last, frame_bytes: bytes, since_bytes: 0, since_passes: 0 },
+            _ => Basis { last, plain, frame_bytes: bytes, since_bytes: 0, since_passes: 0 },
         });
         Ok(())
     }

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::anchor::{self, Anchor};
 use crate::chain::{Hash, Head};
-use crate::error::{StoreError, explain};
-use crate::files::{Files, private};
+use crate::error::{StoreError, explain, io};
+use crate::files::{FileId, Files, private};
 use crate::journal::NewEntry;
 use crate::retention::Checkpoint;
 use crate::schema::{self, FORMAT};
@@ -61,8 +61,9 @@ impl Store {
         schema::migrate(&mut conn, &files.database, format)?;
         let (tip, written) = tip(&conn, &files)?;
         let anchor = Anchor::open(&files)?;
+        let opened = FileId::of(&files.database).map_err(|error| io("look at", &files.database, error))?;
         let boot = settings.boot.clone();
-        let mut store = Self { conn, files, anchor, boot, tip, written, basis: None, _lock: lock };
+        let mut store = Self { conn, files, opened, anchor, boot, tip, written, basis: None, _lock: lock };
         store.anchored(noted, settings)?;
         Ok(store)
     }
@@ -93,6 +94,7 @@ impl Reader {
         }
         let conn = connect(&files, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         match schema::format(&conn, &files.database)? {
+            0 if files.head.exists() => Err(StoreError::Lost { path: files.database, head: files.head }),
             0 => Err(StoreError::Missing { path: files.database }),
             FORMAT => Ok(Self { conn, files }),
             found => Err(StoreError::Older { path: files.database, found, known: FORMAT }),

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params, Row, Transaction, TransactionBehavior};
 use crate::anchor::Anchor;
 use crate::chain::Head;
 use crate::error::{StoreError, explain};
-use crate::files::Files;
+use crate::files::{FileId, Files};
 use crate::observations::Basis;
 use crate::verify::{self, Verdict};
 use crate::writer::WriterLock;
@@ -20,6 +20,8 @@ use crate::writer::WriterLock;
 pub struct Store {
     pub(crate) conn: Connection,
     pub(crate) files: Files,
+    /// The database that was opened. Its name may come to mean another file.
+    pub(crate) opened: FileId,
     pub(crate) anchor: Anchor,
     pub(crate) boot: String,
     /// The last entry of the journal. Nobody else writes, so this stays true.
@@ -66,6 +68,11 @@ impl Store {
         work: impl FnOnce(&mut Txn<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let path = &self.files.database;
+        // SQLite would go on in a file that has no name any more, and what is kept in
+        // it is gone with this process: an intent too, while its act is done.
+        if FileId::of(path).ok() != Some(self.opened) {
+            return Err(StoreError::TakenAway { path: path.clone() });
+        }
         let tx = self
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate)

@@ -12,6 +12,9 @@ CREATE TABLE journal (
     hash    BLOB    NOT NULL
 ) STRICT;
 CREATE INDEX journal_by_handle ON journal (handle) WHERE handle IS NOT NULL;
+-- Entries about many sessions name them in their payload. They are few and are
+-- looked through.
+CREATE INDEX journal_of_many ON journal (seq) WHERE kind GLOB '*.many';
 
 -- Where the kept part of the chain begins. A random start, so that no two stores
 -- have the same chain.
@@ -61,14 +64,15 @@ WHEN OLD.seq > (SELECT seq FROM checkpoint)
 BEGIN SELECT raise(ABORT, 'an intent is kept as long as its entry'); END;
 
 -- What is remembered between passes, by part (record, lock, ...) and id. `sum` is
--- a checksum over the rest of the row, here and below.
+-- a checksum over the rest of the row, here and below. With rowids, since without
+-- them a body of a thousand bytes would take a page of its own.
 CREATE TABLE memory (
     part TEXT NOT NULL,
     id   TEXT NOT NULL,
     body TEXT NOT NULL,
     sum  INTEGER NOT NULL,
-    PRIMARY KEY (part, id)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (part, id)
+) STRICT;
 
 -- What is kept of ended sessions, one for each intent. They outlive the journal's
 -- entries, so no reference ties them.

@@ -121,6 +121,25 @@ fn a_newer_a_foreign_and_a_lost_database_are_left_alone() {
     }
 }
 
+/// The file lives on without its name as long as it is open, and all that is written
+/// to it is gone after that.
+#[test]
+fn a_database_that_was_taken_away_is_not_written_to() {
+    for replaced in [false, true] {
+        let folder = folder();
+        let mut store = open(folder.path());
+        append(&mut store, 1);
+        let (database, copy) = (folder.path().join("reap.db"), folder.path().join("copy.db"));
+        fs::copy(&database, &copy).expect("copied");
+        fs::remove_file(&database).expect("removed");
+        if replaced {
+            fs::rename(&copy, &database).expect("renamed");
+        }
+        let refused = store.write(|_| Ok(())).expect_err("it is another file");
+        assert!(matches!(refused, StoreError::TakenAway { .. }), "{refused}");
+    }
+}
+
 #[test]
 fn a_damaged_head_is_told() {
     let folder = folder();

@@ -76,7 +76,8 @@ fn the_journal_is_asked_by_session_number_and_count() {
         })
         .expect("appended");
     let ask = |handle, after, newest| -> Vec<u64> {
-        let entries = store.view().journal(&Query { handle, after, newest }).expect("entries");
+        let entries =
+            store.view().journal(&Query { handle, after, newest, ..Query::default() }).expect("entries");
         entries.iter().map(|entry| entry.seq).collect()
     };
     assert_eq!(ask(None, 0, None), [1, 2, 3, 4, 5, 6]);
@@ -91,4 +92,34 @@ fn the_names_of_the_store_are_its_own() {
     for kind in ["", "intent.settled", "intent.x", "store.checkpoint"] {
         assert!(matches!(NewEntry::new(kind, None, &1), Err(StoreError::ReservedKind(_))), "{kind}");
     }
+}
+
+#[test]
+fn an_entry_about_many_is_found_by_each_of_them() {
+    let folder = folder();
+    let mut store = open(folder.path());
+    let [one, two, none] = ["$1", "$2", "$3"].map(|key| tombstone(key).handle());
+    let many = json!({ "sessions": [[&one, "$1"], [&two, "$2"]] });
+    store
+        .write(|txn| {
+            let entries = [
+                NewEntry::new("session.seen", Some(&one), &1)?,
+                NewEntry::new("session.stopped.many", None, &many)?,
+                NewEntry::new("session.seen", Some(&two), &1)?,
+                // Names one of them by the way, and is about none.
+                NewEntry::new("plan.held", None, &many)?,
+            ];
+            txn.append(NOW, entries)
+        })
+        .expect("kept");
+    let found = |query: Query<'_>| -> Vec<u64> {
+        store.view().journal(&query).expect("readable").iter().map(|entry| entry.seq).collect()
+    };
+    let about = |handle| Query { handle: Some(handle), ..Query::default() };
+    assert_eq!(found(about(&one)), [1, 2]);
+    assert_eq!(found(about(&two)), [2, 3]);
+    assert!(found(about(&none)).is_empty());
+    assert_eq!(found(Query { newest: Some(1), ..about(&two) }), [3]);
+    assert_eq!(found(Query { after: 2, ..about(&two) }), [3]);
+    assert_eq!(found(Query::default()), [1, 2, 3, 4]);
 }

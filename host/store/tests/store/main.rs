@@ -7,5 +7,6 @@ mod keeping;
 mod model;
 mod observations;
 mod retention;
+mod steps;
 mod support;
 mod tampering;

@@ -150,6 +150,27 @@ fn old_and_heavy_observations_go_by_whole_groups() {
     assert_eq!(everything(&store).last().map(|seen| seen.at), Some(later(121 * 60)));
 }
 
+#[test]
+fn a_pass_that_contradicts_itself_is_kept_and_the_next_one_is_whole() {
+    let (one, two) = (session(1, 1), session(2, 2));
+    let other = Session { title: "other".to_owned(), ..two.clone() };
+    let cases = [
+        ("a new one twice", vec![one.clone(), two.clone(), other.clone()]),
+        ("a known one twice", vec![one.clone(), one.clone()]),
+        ("all anew, one of them twice", vec![two.clone(), session(3, 3), other.clone()]),
+    ];
+    for (what, doubled) in cases {
+        let folder = folder();
+        let mut store = open(folder.path());
+        let sessions = [vec![one.clone()], doubled, vec![two.clone(), one.clone()], vec![two.clone()]];
+        let told = sessions.into_iter().zip(1..).map(|(all, n)| pass(later(n), vec![listing(0, all)]));
+        let passes: Vec<_> = told.collect();
+        record(&mut store, &passes);
+        let expected: Vec<_> = passes.iter().map(|pass| sorted(pass)).collect();
+        assert_eq!(everything(&store), expected, "{what}");
+    }
+}
+
 /// One change of a made-up world.
 #[derive(Debug, Clone)]
 enum Change {
