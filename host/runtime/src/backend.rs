@@ -1,6 +1,6 @@
 //! A loaded backend.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use reap_core::guard::Here;
@@ -35,8 +35,34 @@ pub struct Backend {
 pub struct Care {
     /// Reap itself and its ancestors.
     pub here: Here,
-    /// The processes of all sessions that are not being ended, and all servers.
-    pub bystanders: HashSet<ProcessId>,
+    /// All servers, and the processes of sessions that are never ended.
+    pub protected: HashSet<ProcessId>,
+    /// By backend, the processes of all sessions that are not being ended.
+    pub bystanders: HashMap<PluginName, HashSet<ProcessId>>,
+}
+
+impl Care {
+    /// What this backend must leave alone.
+    ///
+    /// Two backends may list one process: kiro-cli runs in a tmux session, and either
+    /// can be ended without the other being named. So what another backend lists is
+    /// no hindrance where the host itself proves whose a process is; where it goes by
+    /// the backend's word, it is.
+    pub(crate) fn untouchable(&self, backend: &PluginName, proves: bool) -> HashSet<ProcessId> {
+        let others = self.bystanders.iter().filter(|(other, _)| !proves || *other == backend);
+        let others = others.flat_map(|(_, processes)| processes);
+        self.protected.iter().chain(&self.here.ancestors).chain(others).copied().collect()
+    }
+}
+
+/// What became of one permit.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// How it went.
+    pub outcome: Outcome,
+    /// The processes that the host found to be the session's own, just before the
+    /// end was tried and while it was.
+    pub processes: HashSet<ProcessId>,
 }
 
 impl Backend {
@@ -97,11 +123,11 @@ impl Backend {
         self.ask("tag", work).await
     }
 
-    /// Ends the sessions that the permits name, all of one instance. One outcome
+    /// Ends the sessions that the permits name, all of one instance. One report
     /// for each permit, in their order. What the plugin says is believed only
     /// where the host finds the processes gone as well; that the sessions are
     /// gone too is for the caller to look at.
-    pub async fn end(&self, server: Option<ProcessId>, permits: Vec<Permit>, care: &Care) -> Vec<Outcome> {
+    pub async fn end(&self, server: Option<ProcessId>, permits: Vec<Permit>, care: &Care) -> Vec<Report> {
         let count = permits.len();
         self.shared.counters.permits.add(count as u64);
         let prepared = {
@@ -134,15 +160,15 @@ impl Backend {
         let setup = move |state: &mut State| state.ending = Some(ending);
         let (answer, state) = call(&self.engine, &self.shared, about, setup, work).await;
         let slots = state.and_then(|state| state.ending).map(EndingCall::into_slots).unwrap_or_default();
-        self.outcomes(count, answer, &slots)
+        self.reports(count, answer, slots)
     }
 
-    fn outcomes(
+    fn reports(
         &self,
         count: usize,
         answer: Result<Vec<backend_exports::Outcome>, CallError>,
-        slots: &[Slot],
-    ) -> Vec<Outcome> {
+        slots: Vec<Slot>,
+    ) -> Vec<Report> {
         let said = match answer {
             Ok(said) if said.len() == count => said,
             Ok(said) => {
@@ -156,11 +182,12 @@ impl Backend {
                 return failed_all(count, &format!("{error}; it may have been ended, look again"));
             }
         };
-        let mut outcomes: Vec<Outcome> = said.into_iter().map(convert::outcome).collect();
-        for (outcome, slot) in outcomes.iter_mut().zip(slots) {
-            check(outcome, slot);
-        }
-        outcomes
+        let report = |(said, slot): (backend_exports::Outcome, Slot)| {
+            let mut outcome = convert::outcome(said);
+            check(&mut outcome, &slot);
+            Report { outcome, processes: slot.known }
+        };
+        said.into_iter().zip(slots).map(report).collect()
     }
 
     fn listings(
@@ -242,6 +269,34 @@ fn unproven(slot: &Slot) -> impl Iterator<Item = ProcessId> {
     })
 }
 
-fn failed_all(count: usize, why: &str) -> Vec<Outcome> {
-    vec![Outcome::Failed { reason: why.to_owned(), survivors: Vec::new() }; count]
+fn failed_all(count: usize, why: &str) -> Vec<Report> {
+    let outcome = Outcome::Failed { reason: why.to_owned(), survivors: Vec::new() };
+    vec![Report { outcome, processes: HashSet::new() }; count]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_other_backends_list_is_a_hindrance_where_nothing_is_proven() {
+        let id = |pid| ProcessId { pid, started: 1 };
+        let name = |name: &str| PluginName::new(name).expect("a name");
+        let care = Care {
+            here: Here { ancestors: vec![id(1)] },
+            protected: HashSet::from([id(2)]),
+            bystanders: HashMap::from([
+                (name("tmux"), HashSet::from([id(3)])),
+                (name("kiro-cli"), HashSet::from([id(4)])),
+            ]),
+        };
+        let untouchable = |proves| {
+            let mut pids: Vec<u32> =
+                care.untouchable(&name("kiro-cli"), proves).into_iter().map(|id| id.pid).collect();
+            pids.sort_unstable();
+            pids
+        };
+        assert_eq!(untouchable(true), [1, 2, 4]);
+        assert_eq!(untouchable(false), [1, 2, 3, 4]);
+    }
 }

@@ -27,6 +27,10 @@ pub(crate) fn start() -> Result<Engine, HostError> {
     // Another crate in the tree could switch the feature on; calls cost two to
     // four times as much with it.
     config.concurrency_support(false);
+    // An error tells why a guest stopped, and not where. The tables that would
+    // tell are a tenth of what every start has to load.
+    config.wasm_backtrace_max_frames(None);
+    config.generate_address_map(false);
     // What no guest of ours needs is not there to be attacked.
     config.wasm_memory64(false);
     config.wasm_multi_memory(true); // components built by other tools use it; the limiter adds memories up

@@ -122,9 +122,11 @@ impl Host {
         if wasm.len() > LARGEST {
             return Err(LoadError::TooLarge { origin, bytes: wasm.len(), limit: LARGEST });
         }
-        let (component, from, problem) = self.compile(wasm, &origin).await?;
-        let grants =
-            Grants::complete(&manifest).map_err(|why| LoadError::Manifest { origin: origin.clone(), why })?;
+        // While a thread loads the code, this one makes the patterns ready.
+        let (loaded, grants) =
+            tokio::join!(self.compile(wasm, &origin), async { Grants::complete(&manifest) });
+        let (component, from, problem) = loaded?;
+        let grants = grants.map_err(|why| LoadError::Manifest { origin: origin.clone(), why })?;
         let shared = Shared::new(manifest.name.clone(), manifest.world, origin, limits, grants);
         check_imports(&component, &self.engine, &shared)?;
         fits(&component, &shared).map_err(|why| LoadError::Limits { origin: shared.origin.clone(), why })?;
@@ -173,7 +175,9 @@ impl Host {
 /// a linker would only name the first function that it misses.
 fn check_imports(component: &Component, engine: &Engine, shared: &Shared) -> Result<(), LoadError> {
     let ours: &[&str] = match shared.world {
-        World::Backend => &["types", "log", "settings", "processes", "files", "commands", "ending"],
+        World::Backend => {
+            &["types", "log", "settings", "processes", "liveness", "files", "commands", "ending"]
+        }
         World::Policy => &["types", "log"],
     };
     let offered = |name: &str| {
@@ -280,7 +284,7 @@ impl Prepared {
         let Linked::Backend(pre) = self.linked else {
             return Err(wrong_world(&self.shared, "backend"));
         };
-        let shared = Arc::new(self.shared.with_settings(settings));
+        let shared = Arc::new(settle(self.shared, settings)?);
         let backend = Backend::new(self.engine, pre, Arc::clone(&shared));
         match backend.configure().await {
             Ok(()) => Ok(backend),
@@ -293,13 +297,19 @@ impl Prepared {
         let Linked::Policy(pre) = self.linked else {
             return Err(wrong_world(&self.shared, "policy"));
         };
-        let shared = Arc::new(self.shared.with_settings(settings));
+        let shared = Arc::new(settle(self.shared, settings)?);
         let policy = Policy::new(self.engine, pre, Arc::clone(&shared), self.manifest.facts);
         match policy.configure().await {
             Ok(()) => Ok(policy),
             Err(error) => Err(LoadError::Refused { origin: shared.origin.clone(), call: "configure", error }),
         }
     }
+}
+
+/// Gives a plugin its settings, and the grants that rest on them.
+fn settle(shared: Shared, settings: Vec<Fact>) -> Result<Shared, LoadError> {
+    let origin = shared.origin.clone();
+    shared.with_settings(settings).map_err(|why| LoadError::Manifest { origin, why })
 }
 
 fn wrong_world(shared: &Shared, wanted: &'static str) -> LoadError {

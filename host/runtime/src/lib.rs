@@ -33,7 +33,7 @@ mod state;
 mod template;
 mod wasi;
 
-pub use backend::{Backend, Care};
+pub use backend::{Backend, Care, Report};
 pub use capabilities::log::{Level, LogLine};
 pub use error::{CallError, HostError, LoadError};
 pub use host::{Description, Host, HostOptions, Prepared, Setting, SettingKind, Source};

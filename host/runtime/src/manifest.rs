@@ -4,7 +4,10 @@
 //! that a person can read it before saying yes. What is not understood in it is
 //! an error and never ignored: a misspelt restriction would otherwise be none.
 
-use std::collections::BTreeMap;
+mod check;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use reap_core::ids::PluginName;
@@ -14,8 +17,8 @@ use regex::Regex;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::limits::LONGEST_COMMAND;
 use crate::template::Template;
+use check::{check_command, check_ending_holes, check_placeholder, check_signals};
 
 /// Which contract a plugin fulfils.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -89,7 +92,8 @@ pub struct SettingsAsk {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilesAsk {
-    /// These paths and what is below them.
+    /// These paths and what is below them. `{name}` in one stands for each of the
+    /// texts of that setting.
     pub paths: Vec<String>,
 }
 
@@ -144,8 +148,22 @@ pub struct PlaceholderAsk {
 pub struct EndingAsk {
     /// The command lines that end a session, by name.
     pub commands: BTreeMap<String, CommandAsk>,
+    /// Files to remove with a session, by name. They are run like those.
+    pub removals: BTreeMap<String, RemovalAsk>,
     /// Signals to the session's processes.
     pub signals: Option<SignalsAsk>,
+}
+
+/// A file that a session leaves behind, such as the lock of one that was killed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemovalAsk {
+    /// Its path, with placeholders that the permit fills. It must be one that the
+    /// plugin may read.
+    pub file: String,
+    /// A regular expression that the whole of it must match. Its first group is a
+    /// pid, and the file stays while a process has that.
+    pub holder: String,
 }
 
 /// Signals to a session's processes, and how the host can tell that they are.
@@ -155,6 +173,10 @@ pub struct SignalsAsk {
     /// How the processes that a backend lists prove themselves. What descends
     /// from them, or is of their kernel session, follows.
     pub root: RootProof,
+    /// Where the proof is `program`: regular expressions for the first arguments of
+    /// such a process, one after the other. One of these lines must match.
+    #[serde(default)]
+    pub programs: Vec<Vec<String>>,
     /// A glob over the kernel's short name of the instance's server. Needed where
     /// the proof rests on the server.
     #[serde(default)]
@@ -177,8 +199,24 @@ pub struct SignalsAsk {
 pub enum RootProof {
     /// Its parent is the instance's server.
     ChildOfServer,
+    /// Its arguments are those of one of the manifest's `programs`.
+    Program,
     /// The backend's word is enough, among the processes that it may look at.
     Listed,
+}
+
+impl Asks {
+    /// The environment variables that decide where the plugin looks: those named in
+    /// its paths. Two hosts with other values of these see other sessions.
+    pub fn variables(&self) -> BTreeSet<&str> {
+        let files = self.files.iter().flat_map(|files| &files.paths);
+        let placeholders = self.placeholders.values().flat_map(|ask| &ask.paths);
+        let names = files.chain(placeholders).flat_map(|path| path.split("${").skip(1)).map(|rest| {
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            &rest[..end.unwrap_or(rest.len())]
+        });
+        names.filter(|name| *name != "UID").collect() // which the host fills in itself
+    }
 }
 
 /// What is wrong with a manifest.
@@ -264,22 +302,37 @@ impl Manifest {
         for (name, command) in &self.asks.ending.commands {
             let place = format!("[asks.ending.commands.{name}]");
             let holes = check_command(&place, command)?;
-            if let Some(hole) = holes.iter().find(|hole| !from_permit(hole)) {
-                return Err(format!(
-                    "{place}: {{{hole}}} cannot be filled: an ending command gets its values from the permit, \
-                     which has {{instance}}, {{key}}, {{incarnation}} and {{fact.NAME}}"
-                ));
-            }
-            if !holes.iter().any(|hole| hole == "key") {
-                return Err(format!("{place}: it must name its session: use {{key}}"));
-            }
+            check_ending_holes(&place, &holes)?;
             self.check_holes(&place, &holes)?;
+        }
+        for (name, removal) in &self.asks.ending.removals {
+            self.check_removal(name, removal)?;
         }
         for (name, placeholder) in &self.asks.placeholders {
             check_placeholder(name, placeholder)?;
         }
         if let Some(signals) = &self.asks.ending.signals {
             check_signals(signals)?;
+        }
+        Ok(())
+    }
+
+    fn check_removal(&self, name: &str, removal: &RemovalAsk) -> Result<(), String> {
+        let place = format!("[asks.ending.removals.{name}]");
+        let holes: Vec<String> = Template::parse(&removal.file).holes().map(str::to_owned).collect();
+        if self.asks.ending.commands.contains_key(name) {
+            return Err(format!("{place}: an ending command has that name; take another"));
+        }
+        if self.asks.files.is_none() {
+            return Err(format!("{place}: add [asks.files]: only what may be read may be removed"));
+        }
+        check_ending_holes(&place, &holes)?;
+        self.check_holes(&place, &holes)?;
+        let holder = whole_regex(&removal.holder)
+            .map_err(|error| format!("{place}: `holder` is not valid: {error}"))?;
+        // The whole match is a group too.
+        if holder.captures_len() != 2 {
+            return Err(format!("{place}: `holder` must have one group, around the pid"));
         }
         Ok(())
     }
@@ -297,135 +350,6 @@ impl Manifest {
     pub fn in_words(&self) -> Vec<String> {
         self.asks.in_words()
     }
-}
-
-impl Asks {
-    fn is_empty(&self) -> bool {
-        self.in_words().is_empty() && self.placeholders.is_empty()
-    }
-
-    fn in_words(&self) -> Vec<String> {
-        let mut words = Vec::new();
-        if !self.settings.environment.is_empty() {
-            words.push(format!(
-                "Read these environment variables of Reap: {}.",
-                self.settings.environment.join(", ")
-            ));
-        }
-        if let Some(files) = &self.files {
-            words.push(format!("Read files and folders at and below: {}.", files.paths.join(", ")));
-        }
-        if let Some(processes) = &self.processes {
-            let which = match processes.executables.as_slice() {
-                [all] if all == "*" => "all your processes".to_owned(),
-                some => format!("your processes named {}", some.join(", ")),
-            };
-            words.push(format!("Look at {which}: arguments, working directory, processor time."));
-            if !processes.environment.is_empty() {
-                words.push(format!(
-                    "Read these variables of those processes: {}.",
-                    processes.environment.join(", ")
-                ));
-            }
-        }
-        for (name, command) in &self.commands {
-            words.push(format!("Run `{}` ({name}).", command.run.join(" ")));
-        }
-        for (name, command) in &self.ending.commands {
-            let when = if command.lifts.is_some() { ", also while somebody is attached" } else { "" };
-            words.push(format!(
-                "End a session that you agreed to end{when}: `{}` ({name}).",
-                command.run.join(" ")
-            ));
-        }
-        if let Some(signals) = &self.ending.signals {
-            let proof = match signals.root {
-                RootProof::ChildOfServer => "children of its server, their descendants",
-                RootProof::Listed => "those that the plugin lists, their descendants",
-            };
-            words.push(format!("End the processes of such a session with TERM, then KILL ({proof})."));
-            if !signals.environment.is_empty() {
-                let pairs: Vec<String> =
-                    signals.environment.iter().map(|(name, pattern)| format!("{name}={pattern}")).collect();
-                words.push(format!(
-                    "End with it any process that carries in its environment {}.",
-                    pairs.join(" and ")
-                ));
-            }
-        }
-        words
-    }
-}
-
-fn from_permit(hole: &str) -> bool {
-    FROM_PERMIT.contains(&hole) || hole.starts_with(FACT)
-}
-
-fn check_command(place: &str, command: &CommandAsk) -> Result<Vec<String>, String> {
-    let Some(program) = command.run.first() else {
-        return Err(format!("{place}: `run` is empty; write the program and its arguments"));
-    };
-    if Template::parse(program).holes().next().is_some() {
-        return Err(format!("{place}: the program itself cannot be a placeholder"));
-    }
-    if command.timeout > LONGEST_COMMAND || command.timeout.millis() == 0 {
-        return Err(format!("{place}: timeout must be more than 0s and at most {LONGEST_COMMAND}"));
-    }
-    Ok(command
-        .run
-        .iter()
-        .flat_map(|word| Template::parse(word).holes().map(str::to_owned).collect::<Vec<_>>())
-        .collect())
-}
-
-fn check_placeholder(name: &str, placeholder: &PlaceholderAsk) -> Result<(), String> {
-    match (&placeholder.pattern, placeholder.paths.is_empty() && placeholder.setting.is_none()) {
-        (Some(pattern), true) => whole_regex(pattern)
-            .map(|_| ())
-            .map_err(|error| format!("[asks.placeholders.{name}]: `pattern` is not valid: {error}")),
-        (None, false) => Ok(()),
-        (Some(_), false) => {
-            Err(format!("[asks.placeholders.{name}]: use `pattern`, or `paths` and `setting`, not both"))
-        }
-        (None, true) => {
-            Err(format!("[asks.placeholders.{name}]: add a `pattern`, or `paths`, or a `setting`"))
-        }
-    }
-}
-
-fn check_signals(signals: &SignalsAsk) -> Result<(), String> {
-    let patterns: Vec<Template> = signals.environment.values().map(|text| Template::parse(text)).collect();
-    let names = |hole: &str| patterns.iter().any(|pattern| pattern.holes().any(|one| one == hole));
-    if signals.server.is_none() && (signals.root == RootProof::ChildOfServer || names("server")) {
-        return Err(
-            "[asks.ending.signals]: add `server`, a glob over the name of the server's process: the \
-                    proof rests on it"
-                .to_owned(),
-        );
-    }
-    if !patterns.is_empty() && patterns.iter().all(|pattern| pattern.holes().next().is_none()) {
-        return Err(
-            "[asks.ending.signals.environment]: no pattern names the session, so all would be its: use \
-                    {server} or {fact.NAME}"
-                .to_owned(),
-        );
-    }
-    for (name, pattern) in &signals.environment {
-        let sample = Template::parse(pattern).fill(|_| Ok::<_, String>("0".to_owned()))?;
-        whole_regex(&sample).map_err(|error| {
-            format!("[asks.ending.signals.environment] {name}: not a valid pattern: {error}")
-        })?;
-        let unknown = Template::parse(pattern)
-            .holes()
-            .find(|hole| *hole != "server" && !hole.starts_with("fact."))
-            .map(str::to_owned);
-        if let Some(hole) = unknown {
-            return Err(format!(
-                "[asks.ending.signals.environment] {name}: {{{hole}}} is not known; use {{server}} or {{fact.NAME}}"
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// A regular expression that must match the whole text, line ends included.

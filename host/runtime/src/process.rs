@@ -18,6 +18,8 @@ use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use crate::limits::SETTLE;
+
 /// One row of the process table.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -140,15 +142,19 @@ impl ProcessTable {
 
 /// This process and its ancestors.
 pub fn here() -> io::Result<Here> {
+    above(std::process::id())
+}
+
+/// A process and its ancestors.
+pub fn above(mut pid: u32) -> io::Result<Here> {
     let clock = Clock::now();
     let mut proc = Proc::open()?;
     let mut ancestors = Vec::new();
-    let mut pid = std::process::id();
     // A parent can be outside this PID namespace; it then reads as 0.
     while pid != 0 && ancestors.len() < 1000 {
         let Ok(row) = proc.look(pid, &clock, Owners::Roughly) else {
             return Err(io::Error::other(format!(
-                "cannot read /proc/{pid}/stat of an ancestor of this process"
+                "cannot read /proc/{pid}/stat of a process or its ancestor"
             )));
         };
         ancestors.push(row.id);
@@ -169,12 +175,44 @@ pub fn alive(id: ProcessId) -> bool {
     }
 }
 
+/// Whether some process has a pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existence {
+    /// None has it, or one that has ended and only waits for its parent.
+    Gone,
+    /// One has it, whosever it is.
+    There,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// Whether some process has this pid. Asked of the kernel itself: `/proc` may hide
+/// the processes of others.
+pub(crate) fn existence(pid: u32) -> Existence {
+    let Ok(number) = i32::try_from(pid) else { return Existence::Gone };
+    let Some(number) = Pid::from_raw(number) else { return Existence::Unknown };
+    match pidfd_open(number, PidfdFlags::empty()) {
+        Err(Errno::SRCH) => Existence::Gone,
+        Err(_) => Existence::Unknown,
+        Ok(_) => {
+            let row =
+                Proc::open().ok().and_then(|mut proc| proc.look(pid, &Clock::now(), Owners::Roughly).ok());
+            if row.is_some_and(|row| row.zombie) { Existence::Gone } else { Existence::There }
+        }
+    }
+}
+
 /// `/proc`, held open, with a buffer: a scan reads thousands of small files.
 #[derive(Debug)]
 pub(crate) struct Proc {
     folder: OwnedFd,
     buffer: Vec<u8>,
+    /// The PID namespace of this process, once it was asked for.
+    namespace: Option<Vec<u8>>,
 }
+
+/// The link that tells a process's PID namespace.
+const NAMESPACE: &str = "ns/pid";
 
 /// What one read takes at most. More than a row of `stat`, less than many an
 /// environment: those take several.
@@ -183,7 +221,8 @@ const CHUNK: usize = 8 << 10;
 impl Proc {
     pub(crate) fn open() -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { folder: rustix::fs::open("/proc", flags, Mode::empty())?, buffer: vec![0; CHUNK] })
+        let folder = rustix::fs::open("/proc", flags, Mode::empty())?;
+        Ok(Self { folder, buffer: vec![0; CHUNK], namespace: None })
     }
 
     /// A file of one process's folder, at most `limit` bytes. `None` when it
@@ -205,6 +244,15 @@ impl Proc {
     pub(crate) fn link(&self, pid: u32, link: &str) -> Option<Vec<u8>> {
         let target = readlinkat(&self.folder, format!("{pid}/{link}"), Vec::with_capacity(256)).ok()?;
         Some(target.into_bytes())
+    }
+
+    /// Whether a pid means the same to this process as to us. In a container 42 is
+    /// somebody else.
+    pub(crate) fn counts_as_we_do(&mut self, pid: u32) -> bool {
+        if self.namespace.is_none() {
+            self.namespace = self.link(std::process::id(), NAMESPACE);
+        }
+        self.namespace.is_some() && self.link(pid, NAMESPACE) == self.namespace
     }
 
     fn look(&mut self, pid: u32, clock: &Clock, owners: Owners) -> Result<Row, Errno> {
@@ -338,6 +386,15 @@ pub fn wait_for_end(mut held: Vec<Held>, time: Duration) -> Vec<Held> {
         }
     }
     held
+}
+
+/// Those that still live when they have had a moment to end by themselves.
+pub fn lingering(ids: impl IntoIterator<Item = ProcessId>) -> HashSet<ProcessId> {
+    let ids = Vec::from_iter(ids);
+    // What cannot be held is looked at all the same.
+    let held = ids.iter().filter_map(|id| Held::take(*id).ok());
+    wait_for_end(held.collect(), SETTLE);
+    ids.into_iter().filter(|id| alive(*id)).collect()
 }
 
 #[cfg(test)]

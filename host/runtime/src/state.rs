@@ -55,8 +55,9 @@ impl Shared {
         }
     }
 
-    pub(crate) fn with_settings(self, settings: Vec<Fact>) -> Self {
-        Self { settings, ..self }
+    pub(crate) fn with_settings(mut self, settings: Vec<Fact>) -> Result<Self, String> {
+        self.grants.settle(&settings)?;
+        Ok(Self { settings, ..self })
     }
 
     /// The table of `reap.toml` that is about this plugin.

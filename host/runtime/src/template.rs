@@ -9,14 +9,18 @@
 use std::fmt::Write;
 
 /// Fills `${NAME}` and `${NAME:-default}` from `lookup`. As in a shell, an empty
-/// value counts as none for `:-`.
+/// value counts as none for `:-`, and a default may have holes of its own.
 pub(crate) fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    expand_by(text, &lookup)
+}
+
+fn expand_by(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
         out.push_str(&rest[..at]);
         let inner = &rest[at + 2..];
-        let Some(end) = inner.find('}') else {
+        let Some(end) = closing(inner) else {
             return Err(format!("`${{` without `}}` in {text:?}"));
         };
         let (name, default) = match inner[..end].split_once(":-") {
@@ -25,13 +29,27 @@ pub(crate) fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Res
         };
         match (lookup(name).filter(|value| !value.is_empty()), default) {
             (Some(value), _) => out.push_str(&value),
-            (None, Some(default)) => out.push_str(default),
+            (None, Some(default)) => out.push_str(&expand_by(default, lookup)?),
             (None, None) => return Err(format!("${name} is not set, which {text:?} needs")),
         }
         rest = &inner[end + 1..];
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// Where the hole ends in which the text begins.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 0;
+    text.char_indices().find_map(|(at, c)| {
+        match c {
+            '{' if text[..at].ends_with('$') => open += 1,
+            '}' if open == 0 => return Some(at),
+            '}' => open -= 1,
+            _ => {}
+        }
+        None
+    })
 }
 
 /// A part of a text with placeholders.
@@ -124,13 +142,19 @@ mod tests {
             ("/tmp/tmux-${UID}/x", Ok("/tmp/tmux-1000/x")),
             ("${NONE:-/tmp}/a", Ok("/tmp/a")),
             ("${EMPTY:-/tmp}/a", Ok("/tmp/a")),
+            ("${NONE:-${UID}/x}/a", Ok("1000/x/a")),
+            ("${NONE:-${EMPTY:-/y}/x}/${UID}", Ok("/y/x/1000")),
+            ("${UID:-${NONE}}", Ok("1000")),
             ("plain", Ok("plain")),
         ];
         for (text, want) in cases {
             assert_eq!(expand(text, lookup).as_deref().map_err(String::as_str), want);
         }
         assert!(expand("${NONE}", lookup).expect_err("refused").contains("$NONE is not set"));
-        assert!(expand("${UID", lookup).expect_err("refused").contains("without"));
+        assert!(expand("${NONE:-${NONE}}", lookup).expect_err("refused").contains("$NONE is not set"));
+        for text in ["${UID", "${NONE:-${UID}"] {
+            assert!(expand(text, lookup).expect_err("refused").contains("without"));
+        }
     }
 
     #[test]

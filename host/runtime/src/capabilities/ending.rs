@@ -19,15 +19,27 @@ use crate::backend::Care;
 use crate::bindings::{ending, types};
 use crate::capabilities::commands::{Answer, Line, run};
 use crate::capabilities::evidence::{Beyond, Environments, Proof};
+use crate::capabilities::removal::Removal;
 use crate::capabilities::terminate::{Case, Report, terminate};
 use crate::capabilities::{deny, in_manifest};
 use crate::convert;
-use crate::manifest::{FACT, Lift};
+use crate::manifest::{FACT, Lift, RootProof, whole_regex};
 use crate::process::{Owners, ProcessTable};
 use crate::state::{Shared, State};
 
 /// How many ending commands run at once. A tmux server does one at a time anyway.
 const AT_ONCE: usize = 4;
+
+/// Where ending commands wait for their turn. A call that is given up, because its
+/// time is over, takes it along: what has not begun by then must never begin, since
+/// its session is already told to have been left alone.
+struct Gate(Arc<Semaphore>);
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
 
 /// A guest's handle to a permit.
 #[derive(Debug)]
@@ -69,8 +81,10 @@ impl EndingCall {
     ) -> Result<Self, String> {
         let table = ProcessTable::read(Owners::Exactly)
             .map_err(|error| format!("cannot read the process table: {error}"))?;
-        let untouchable: HashSet<ProcessId> =
-            care.bystanders.iter().chain(&care.here.ancestors).copied().chain(server).collect();
+        let signals = shared.grants.signals.as_ref();
+        let proves = signals.is_some_and(|asked| asked.root != RootProof::Listed);
+        let mut untouchable = care.untouchable(&shared.name, proves);
+        untouchable.extend(server);
         let untouchable = Arc::new(untouchable);
         let environments = Environments::read(&table, &shared.grants);
         let mut slots = Vec::new();
@@ -227,13 +241,23 @@ impl ending::Host for State {
         command: String,
     ) -> wasmtime::Result<Vec<Answer>> {
         let since = Instant::now();
-        let gate = Arc::new(Semaphore::new(AT_ONCE));
+        let gate = Gate(Arc::new(Semaphore::new(AT_ONCE)));
         let mut tasks = Vec::new();
         for permit in &permits {
             let line = self.take_for_run(permit, &command)?;
-            let gate = Arc::clone(&gate);
+            if self.shared.grants.removals.contains_key(&command) {
+                let (shared, name) = (Arc::clone(&self.shared), command.clone());
+                let line = line.and_then(|line| self.may_remove(line));
+                tasks.push(tokio::task::spawn_blocking(move || removal(&shared, &name)?.carry_out(&line?)));
+                continue;
+            }
+            let gate = Arc::clone(&gate.0);
             tasks.push(tokio::spawn(async move {
-                let _turn = gate.acquire().await;
+                let Ok(_turn) = gate.acquire().await else {
+                    return Err(types::Error::TimedOut(
+                        "the call was over before it was its turn".to_owned(),
+                    ));
+                };
                 run(line?).await
             }));
         }
@@ -298,6 +322,15 @@ impl ending::Host for State {
 }
 
 impl State {
+    /// Refuses a file that lies elsewhere than the plugin may read.
+    fn may_remove(&self, line: Line) -> Result<Line, types::Error> {
+        if Removal::covers(&self.shared.grants.paths, &line) {
+            return Ok(line);
+        }
+        let asked = format!("removing {}", line.words.join(" "));
+        Err(deny(self, "ending", asked, in_manifest(self, "a wider `paths` under [asks.files]")))
+    }
+
     /// Puts what was found out about the processes back into the slots, for the
     /// host's own look at them after the call.
     fn remember(
@@ -313,6 +346,14 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// The removal of that name.
+fn removal<'a>(shared: &'a Shared, name: &str) -> Result<Removal<'a>, types::Error> {
+    let pattern = shared.grants.removals.get(name);
+    let pattern = pattern.ok_or_else(|| types::Error::Failed(format!("there is no removal {name:?}")))?;
+    let holder = whole_regex(pattern).map_err(|error| types::Error::Failed(error.to_string()))?;
+    Ok(Removal { holder, paths: &shared.grants.paths })
 }
 
 fn termination(report: Report) -> ending::Termination {

@@ -6,7 +6,8 @@
 //! it
 //!
 //! * is a *root*: listed by the backend, and proven as the manifest says (a
-//!   child of the instance's server); or
+//!   child of the instance's server, or one of the manifest's programs by its
+//!   arguments); or
 //! * descends from a root, or is in a root's kernel session; or
 //! * carries the environment that the manifest names, filled with this server's
 //!   pid and this session's facts, and is one that the plugin may look at;
@@ -23,7 +24,7 @@ use reap_core::session::{ProcessId, Session, Value};
 use regex::Regex;
 
 use crate::capabilities::grants::{Grants, glob_regex};
-use crate::capabilities::processes::environment_of;
+use crate::capabilities::processes::{argv_of, environment_of};
 use crate::manifest::{RootProof, SignalsAsk, whole_regex};
 use crate::process::{Proc, ProcessTable, Row};
 use crate::template::Template;
@@ -68,9 +69,6 @@ pub(crate) struct Environments {
 impl Environments {
     /// Reads the variables that the proofs are made of, of every process that the
     /// plugin may look at.
-    ///
-    /// A process of another PID namespace is left out: the pid in its variables is
-    /// a number of that namespace, and somebody else's here.
     pub(crate) fn read(table: &ProcessTable, grants: &Grants) -> Self {
         let names: Vec<String> =
             grants.signals.iter().flat_map(|asked| asked.environment.keys().cloned()).collect();
@@ -79,19 +77,14 @@ impl Environments {
         if names.is_empty() {
             return Self::default();
         }
-        let here = proc.link(std::process::id(), NAMESPACE);
         let rows = table.rows().iter().filter(|row| !row.zombie && row.uid == grant.uid);
         let read = rows.filter_map(|row| {
             let variables = environment_of(&mut proc, row.id, &names)?;
-            let ours = !variables.is_empty() && proc.link(row.id.pid, NAMESPACE) == here;
-            (ours && grant.shows(row, &mut proc)).then_some((row.id, variables))
+            (!variables.is_empty() && grant.shows(row, &mut proc)).then_some((row.id, variables))
         });
         Self { read: read.collect() }
     }
 }
-
-/// The link that tells a process's PID namespace.
-const NAMESPACE: &str = "ns/pid";
 
 impl Proof {
     /// Works out how the session's processes are told. `untouchable` are those
@@ -114,6 +107,11 @@ impl Proof {
         let listed = session.processes.iter().copied().filter(|id| table.row(*id).is_some());
         let trunks: Vec<ProcessId> = match asked.root {
             RootProof::Listed => listed.filter(&mut shown).collect(),
+            RootProof::Program => {
+                let programs = programs(asked)?;
+                let mut proc = Proc::open().map_err(|error| format!("cannot read /proc: {error}"))?;
+                listed.filter(|id| is_program(&programs, *id, &mut proc)).collect()
+            }
             RootProof::ChildOfServer => listed.filter(|id| is_child(table, *id, server)).collect(),
         };
         let roots: Vec<ProcessId> = trunks.iter().copied().filter(shown).collect();
@@ -240,6 +238,21 @@ fn is_server(table: &ProcessTable, id: ProcessId, asked: &SignalsAsk) -> bool {
     let name = asked.server.as_deref().and_then(|glob| glob_regex(glob).ok());
     let seen = name.zip(table.row(id));
     seen.is_some_and(|(name, row)| name.is_match(&row.name) && row.uid == own_uid())
+}
+
+/// The manifest's programs, as patterns.
+fn programs(asked: &SignalsAsk) -> Result<Vec<Vec<Regex>>, String> {
+    let patterns = |words: &Vec<String>| words.iter().map(|word| whole_regex(word)).collect();
+    asked.programs.iter().map(patterns).collect::<Result<_, _>>().map_err(|error| error.to_string())
+}
+
+/// Whether a process's first arguments are those of one of the programs. Each word
+/// is compared whole and at its place: one that merely names a program is none.
+fn is_program(programs: &[Vec<Regex>], id: ProcessId, proc: &mut Proc) -> bool {
+    let Some(argv) = argv_of(proc, id) else { return false };
+    programs.iter().any(|words| {
+        argv.len() >= words.len() && words.iter().zip(&argv).all(|(word, text)| word.is_match(text))
+    })
 }
 
 fn is_child(table: &ProcessTable, id: ProcessId, server: Option<ProcessId>) -> bool {

@@ -98,7 +98,7 @@ impl State {
     }
 }
 
-fn open_below(root: &Path, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_below(root: &Path, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlags::CLOEXEC;
     if below.as_os_str().is_empty() {
         // The granted path itself: where it leads is the operator's choice, but

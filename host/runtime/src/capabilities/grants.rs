@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use reap_core::session::{Fact, Value};
 use regex::Regex;
 
-use crate::manifest::{CommandAsk, Lift, Manifest, PlaceholderAsk, SignalsAsk, whole_regex};
+use crate::manifest::{CommandAsk, Lift, Manifest, PlaceholderAsk, RemovalAsk, SignalsAsk, whole_regex};
 use crate::template::{Template, expand};
 
 /// What a plugin may do.
@@ -23,8 +23,13 @@ pub(crate) struct Grants {
     pub(crate) processes: Option<ProcessGrant>,
     /// Command lines by name.
     pub(crate) commands: BTreeMap<String, Command>,
-    /// Command lines that end a session, by name.
+    /// Paths that it may read once its settings are known.
+    later: Vec<Template>,
+    /// Command lines that end a session, and files to remove with one, by name.
     pub(crate) ending: BTreeMap<String, Command>,
+    /// Which of those are files, and the pattern of what such a file must hold. It is
+    /// made ready when it is needed: that takes longer than the rest of a start.
+    pub(crate) removals: BTreeMap<String, String>,
     /// How it may end processes.
     pub(crate) signals: Option<SignalsAsk>,
     holes: BTreeMap<String, Hole>,
@@ -82,15 +87,44 @@ impl Grants {
         for (name, ask) in &asks.placeholders {
             holes.insert(name.clone(), hole(ask)?);
         }
+        let (now, later): (Vec<String>, Vec<String>) =
+            asks.files.iter().flat_map(|ask| &ask.paths).cloned().partition(|text| !has_holes(text));
+        let mut ending: BTreeMap<String, Command> =
+            asks.ending.commands.iter().map(|(name, ask)| (name.clone(), command(ask))).collect();
+        let mut removals = BTreeMap::new();
+        for (name, ask) in &asks.ending.removals {
+            ending.insert(name.clone(), removal(ask));
+            removals.insert(name.clone(), ask.holder.clone());
+        }
         Ok(Self {
             environment: asks.settings.environment.clone(),
-            paths: asks.files.as_ref().map_or(Ok(Vec::new()), |ask| paths(&ask.paths))?,
+            paths: paths(&now)?,
+            later: later.iter().map(|text| Template::parse(text)).collect(),
             processes: processes.transpose()?,
             commands: asks.commands.iter().map(|(name, ask)| (name.clone(), command(ask))).collect(),
-            ending: asks.ending.commands.iter().map(|(name, ask)| (name.clone(), command(ask))).collect(),
+            ending,
+            removals,
             signals: asks.ending.signals.clone(),
             holes,
         })
+    }
+
+    /// Adds the paths that the operator's settings name.
+    pub(crate) fn settle(&mut self, settings: &[Fact]) -> Result<(), String> {
+        for template in std::mem::take(&mut self.later) {
+            let Some(name) = template.holes().next().map(str::to_owned) else { continue };
+            let texts = settings.iter().find(|fact| fact.name == name).map(|fact| &fact.value);
+            let Some(Value::Texts(texts)) = texts else {
+                return Err(format!("[asks.files] names {{{name}}}, which is no setting of several texts"));
+            };
+            for text in texts {
+                let filled = template.fill(|hole| if hole == name { Ok(text.clone()) } else { Err(hole) });
+                let filled = filled
+                    .map_err(|hole| format!("[asks.files] has {{{name}}} and {{{hole}}} in one path"))?;
+                self.paths.push(path(&filled)?);
+            }
+        }
+        Ok(())
     }
 
     /// Fills a command line. Every value is checked against what its placeholder
@@ -157,6 +191,15 @@ fn command(ask: &CommandAsk) -> Command {
         timeout: ask.time(),
         lifts: ask.lifts,
     }
+}
+
+/// A file to remove, as a command line of one word.
+fn removal(ask: &RemovalAsk) -> Command {
+    Command { words: vec![Template::parse(&ask.file)], timeout: std::time::Duration::ZERO, lifts: None }
+}
+
+fn has_holes(text: &str) -> bool {
+    Template::parse(text).holes().next().is_some()
 }
 
 fn hole(ask: &PlaceholderAsk) -> Result<Hole, String> {
@@ -245,6 +288,20 @@ mod tests {
         for (socket, id) in bad {
             assert!(fill(socket, id).is_err(), "{socket:?} {id:?}");
         }
+    }
+
+    #[test]
+    fn paths_of_a_setting_are_granted_once_it_is_known() {
+        let mut grants = grants("[asks.files]\npaths = [\"/run/x\", \"{homes}/s\"]\n");
+        assert_eq!(grants.paths, [PathBuf::from("/run/x")]);
+        let homes = |value| [Fact { name: "homes".into(), value }];
+        assert!(grants.settle(&homes(Value::Text("/a".into()))).is_err(), "it is no list");
+        let mut grants = self::grants("[asks.files]\npaths = [\"/run/x\", \"{homes}/s\"]\n");
+        grants.settle(&homes(Value::Texts(vec!["/nowhere/a".into(), "/nowhere/b".into()]))).expect("good");
+        let paths = ["/run/x", "/nowhere/a/s", "/nowhere/b/s"].map(PathBuf::from);
+        assert_eq!(grants.paths, paths);
+        let mut grants = self::grants("[asks.files]\npaths = [\"{homes}/s\"]\n");
+        assert!(grants.settle(&[]).is_err(), "there is no such setting");
     }
 
     #[test]

@@ -9,8 +9,10 @@ pub(crate) mod ending;
 pub(crate) mod evidence;
 pub(crate) mod files;
 pub(crate) mod grants;
+pub(crate) mod liveness;
 pub(crate) mod log;
 pub(crate) mod processes;
+pub(crate) mod removal;
 pub(crate) mod settings;
 pub(crate) mod terminate;
 

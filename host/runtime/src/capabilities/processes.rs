@@ -22,7 +22,7 @@ const LONGEST: usize = 256 << 10;
 const LONGEST_ENVIRONMENT: usize = 16 << 20;
 
 impl State {
-    fn process_grant(&self) -> Result<&ProcessGrant, types::Error> {
+    pub(crate) fn process_grant(&self) -> Result<&ProcessGrant, types::Error> {
         self.shared.grants.processes.as_ref().ok_or_else(|| {
             let mend = in_manifest(self, "`executables = [\"*\"]` under [asks.processes]");
             deny(self, "processes", "the process table".to_owned(), mend)
@@ -72,7 +72,7 @@ impl State {
     }
 }
 
-fn no_table(error: std::io::Error) -> types::Error {
+pub(crate) fn no_table(error: std::io::Error) -> types::Error {
     types::Error::Unavailable(format!("the process table cannot be read: {error}"))
 }
 
@@ -136,25 +136,35 @@ fn read_details(
     granted: &[String],
 ) -> processes::Details {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let argv = what.contains(processes::Detail::ARGV).then(|| proc.file(id.pid, "cmdline", LONGEST));
+    let argv = what.contains(processes::Detail::ARGV).then(|| argv_of(proc, id));
     let cwd = what.contains(processes::Detail::CWD).then(|| proc.link(id.pid, "cwd"));
     let environment =
         what.contains(processes::Detail::ENVIRONMENT).then(|| environment_of(proc, id, granted));
     let variable = |(name, value)| processes::Variable { name, value };
     processes::Details {
-        argv: argv.flatten().map(|bytes| words(&bytes).map(text).collect()),
+        argv: argv.flatten(),
         cwd: cwd.flatten().map(|path| text(&path)),
         environment: environment.flatten().map(|pairs| pairs.into_iter().map(variable).collect()),
     }
 }
 
+/// A process's arguments; `None` when they cannot be read.
+pub(crate) fn argv_of(proc: &mut Proc, id: ProcessId) -> Option<Vec<String>> {
+    let bytes = proc.file(id.pid, "cmdline", LONGEST)?;
+    Some(words(&bytes).map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
 /// The granted variables of a process's environment; `None` when it cannot be
-/// read.
+/// read, and for a process of another PID namespace: the pid in its variables is a
+/// number of that namespace, and somebody else's here.
 pub(crate) fn environment_of(
     proc: &mut Proc,
     id: ProcessId,
     granted: &[String],
 ) -> Option<Vec<(String, String)>> {
+    if !proc.counts_as_we_do(id.pid) {
+        return None;
+    }
     let bytes = proc.file(id.pid, "environ", LONGEST_ENVIRONMENT)?;
     let pairs = words(&bytes).filter_map(|word| {
         let split = word.iter().position(|&byte| byte == b'=')?;

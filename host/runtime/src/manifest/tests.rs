@@ -30,12 +30,40 @@ fn bad_manifests_say_what_to_change() {
             "[asks.ending.signals]\nroot = \"listed\"\nenvironment = { T = '{pid}' }\n",
             "{pid} is not known; use {server}",
         ),
+        ("[asks.ending.signals]\nroot = \"program\"\n", "`root = \"program\"` needs `programs`"),
+        ("[asks.ending.signals]\nroot = \"listed\"\nprograms = [[\"x\"]]\n", "`programs` needs that"),
+        ("[asks.ending.signals]\nroot = \"program\"\nprograms = [[]]\n", "would be any process"),
+        ("[asks.ending.signals]\nroot = \"program\"\nprograms = [[\".*\"]]\n", "would be any process"),
+        ("[asks.ending.signals]\nroot = \"program\"\nprograms = [[\"(\"]]\n", "not a valid pattern"),
+        ("[asks.ending.removals.r]\nfile = \"/x\"\nholder = \"([0-9]+)\"\n", "add [asks.files]"),
+        (&removal("/x", "([0-9]+)"), "it must name its session: use {key}"),
+        (&removal("/x/{pid}", "([0-9]+)"), "{pid} cannot be filled"),
+        (&removal("/x/{key}", "[0-9]+"), "`holder` must have one group"),
+        (&removal("/x/{key}", "("), "`holder` is not valid"),
     ];
     for (asks, want) in cases {
         let error = Manifest::parse(&format!("{HEAD}{asks}"), "x.toml").expect_err(asks).to_string();
         assert!(error.contains(want), "{asks}: {error}");
         assert!(error.starts_with("x.toml: "), "{error}");
     }
+}
+
+/// A manifest that asks for a removal, with everything else that this needs.
+fn removal(file: &str, holder: &str) -> String {
+    format!(
+        "[asks.files]\npaths = [\"/x\"]\n[asks.placeholders.key]\npattern = 'k'\n\
+         [asks.ending.removals.r]\nfile = \"{file}\"\nholder = '{holder}'\n"
+    )
+}
+
+#[test]
+fn a_removal_can_be_asked_for() {
+    let text = format!("{HEAD}{}", removal("/x/{key}", "([0-9]+)"));
+    let words = Manifest::parse(&text, "x.toml").expect("good").in_words();
+    assert!(
+        words[1].starts_with("Remove, with a session that you agreed to end, the file `/x/{key}`"),
+        "{words:?}"
+    );
 }
 
 #[test]

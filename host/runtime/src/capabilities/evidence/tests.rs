@@ -251,3 +251,32 @@ fn another_users_process_never_counts() {
     assert!(!found(&table, &environments(), &[]).contains(&111));
     assert_eq!(proof(&table, &session()).beyond(&table, &environments()).foreign, [id(111)]);
 }
+
+/// Of two processes that the backend lists, the one with the manifest's arguments.
+#[test]
+fn a_program_is_known_by_its_arguments() {
+    let manifest = MANIFEST
+        .replace("\"child-of-server\"\n    server = \"tmux: server\"", "\"program\"")
+        .replace("environment = ", "programs = [['(?:.*/)?sleep', '600']]\n    #");
+    let manifest = Manifest::parse(&manifest, "x.toml").expect("a good manifest");
+    let grants = Grants::complete(&manifest).expect("complete");
+    let asked = grants.signals.clone().expect("asked for");
+    let sleep = |time: &str| std::process::Command::new("sleep").arg(time).spawn().expect("it starts");
+    let mut children = [sleep("600"), sleep("6001")];
+    let started = |pid: u32| {
+        // Until it has become the program, its arguments are those of this test.
+        while std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|argv| !argv.starts_with(b"sleep\0")) {
+            std::thread::yield_now();
+        }
+    };
+    children.iter().for_each(|child| started(child.id()));
+    let table = ProcessTable::read(crate::process::Owners::Exactly).expect("/proc is readable");
+    let ids = children.each_ref().map(|child| table.pid(child.id()).expect("our child").id);
+    let listed = Session { processes: ids.to_vec(), ..session() };
+    let proof = Proof::of(&listed, None, &grants, &asked, &table, Arc::new(HashSet::new())).expect("a proof");
+    let found = proof.find(&table, &Environments::default(), &HashSet::new());
+    for child in &mut children {
+        child.kill().and_then(|()| child.wait()).expect("our child");
+    }
+    assert_eq!(found, HashSet::from([ids[0]]));
+}

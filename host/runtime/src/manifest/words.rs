@@ -1,0 +1,75 @@
+//! What a manifest asks for, in plain words, a sentence each.
+
+use super::{Asks, RootProof};
+
+impl Asks {
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_words().is_empty() && self.placeholders.is_empty()
+    }
+
+    pub(super) fn in_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if !self.settings.environment.is_empty() {
+            words.push(format!(
+                "Read these environment variables of Reap: {}.",
+                self.settings.environment.join(", ")
+            ));
+        }
+        if let Some(files) = &self.files {
+            words.push(format!("Read files and folders at and below: {}.", files.paths.join(", ")));
+        }
+        if let Some(processes) = &self.processes {
+            let which = match processes.executables.as_slice() {
+                [all] if all == "*" => "all your processes".to_owned(),
+                some => format!("your processes named {}", some.join(", ")),
+            };
+            words.push(format!("Look at {which}: arguments, working directory, processor time."));
+            if !processes.environment.is_empty() {
+                words.push(format!(
+                    "Read these variables of those processes: {}.",
+                    processes.environment.join(", ")
+                ));
+            }
+        }
+        for (name, command) in &self.commands {
+            words.push(format!("Run `{}` ({name}).", command.run.join(" ")));
+        }
+        for (name, command) in &self.ending.commands {
+            let when = if command.lifts.is_some() { ", also while somebody is attached" } else { "" };
+            words.push(format!(
+                "End a session that you agreed to end{when}: `{}` ({name}).",
+                command.run.join(" ")
+            ));
+        }
+        for (name, removal) in &self.ending.removals {
+            words.push(format!(
+                "Remove, with a session that you agreed to end, the file `{}`, once the process that it names \
+                 has ended ({name}).",
+                removal.file
+            ));
+        }
+        if let Some(signals) = &self.ending.signals {
+            let proof = match signals.root {
+                RootProof::ChildOfServer => "children of its server, their descendants",
+                RootProof::Program => {
+                    "those that the plugin lists and that are its programs, their descendants"
+                }
+                RootProof::Listed => "those that the plugin lists, their descendants",
+            };
+            words.push(format!("End the processes of such a session with TERM, then KILL ({proof})."));
+            if !signals.programs.is_empty() {
+                let lines: Vec<String> = signals.programs.iter().map(|words| words.join(" ")).collect();
+                words.push(format!("Its programs are: {}.", lines.join("; ")));
+            }
+            if !signals.environment.is_empty() {
+                let pairs: Vec<String> =
+                    signals.environment.iter().map(|(name, pattern)| format!("{name}={pattern}")).collect();
+                words.push(format!(
+                    "End with it any process that carries in its environment {}.",
+                    pairs.join(" and ")
+                ));
+            }
+        }
+        words
+    }
+}
