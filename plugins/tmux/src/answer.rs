@@ -18,9 +18,29 @@ pub enum Answer {
     /// It answered.
     Server(Rows),
     /// There is positively no server at that path.
-    Absent(String),
+    Absent(Absence),
     /// It could not be asked, or what it said is not understood.
     Failed(Error),
+}
+
+/// Why there is no server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// Nobody listens there. That is so of a socket that a server left behind, and
+    /// of everything that is no socket at all.
+    NobodyListens,
+    /// There is nothing at that path.
+    NothingThere,
+}
+
+impl Absence {
+    /// In words for a person.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NobodyListens => "no tmux server listens at this socket",
+            Self::NothingThere => "there is no such socket",
+        }
+    }
 }
 
 /// Reads the answer of the server at `socket`.
@@ -29,8 +49,8 @@ pub fn read(socket: &str, output: Result<Output, Error>) -> Answer {
         Ok(output) => output,
         Err(error) => return Answer::Failed(not_run(error)),
     };
-    if let Some(why) = no_server(socket, &output) {
-        return Answer::Absent(why);
+    if let Some(absence) = no_server(socket, &output) {
+        return Answer::Absent(absence);
     }
     match parse(&output.stdout) {
         Ok(rows) if answered(&output, &rows) => Answer::Server(marked(rows, &output)),
@@ -43,16 +63,14 @@ pub fn read(socket: &str, output: Result<Output, Error>) -> Answer {
 }
 
 /// The two sentences, each whole and with this very path in it.
-fn no_server(socket: &str, output: &Output) -> Option<String> {
+fn no_server(socket: &str, output: &Output) -> Option<Absence> {
     if output.status != Some(1) || !output.stdout.is_empty() {
         return None;
     }
     match output.stderr.trim_end_matches('\n') {
-        said if said == format!("no server running on {socket}") => {
-            Some("no tmux server listens at this socket".to_owned())
-        }
+        said if said == format!("no server running on {socket}") => Some(Absence::NobodyListens),
         said if said == format!("error connecting to {socket} (No such file or directory)") => {
-            Some("there is no such socket".to_owned())
+            Some(Absence::NothingThere)
         }
         _ => None,
     }
@@ -61,7 +79,7 @@ fn no_server(socket: &str, output: &Output) -> Option<String> {
 /// A server that lives on without sessions (`exit-empty off`) prints its own row
 /// and then finds nothing to list.
 fn answered(output: &Output, rows: &Rows) -> bool {
-    let nothing = rows.sessions.is_empty() && rows.panes.is_empty() && rows.clients.is_empty();
+    let nothing = rows.sessions.is_empty() && rows.clients.is_empty();
     match output.status {
         Some(0) => true,
         Some(1) => nothing && output.stderr.trim_end() == "no current target",
@@ -85,6 +103,27 @@ pub fn complaint(output: &Output) -> Error {
         None => Error::Unavailable(format!("tmux was ended by a signal: {said}")),
     }
 }
+
+/// What the command `kind` says of a configured path at which nobody listens. tmux
+/// says of a file or a folder what it says of a socket without a server, and such a
+/// slip would hide the server that was meant.
+pub fn of_kind(output: Result<Output, Error>) -> Answer {
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => return Answer::Failed(error.reworded(|why| format!("{UNTOLD}: {why}"))),
+    };
+    match (output.status, String::from_utf8_lossy(&output.stdout).trim()) {
+        (Some(0), "socket") => Answer::Absent(Absence::NobodyListens),
+        (Some(0), kind) => Answer::Failed(Error::Invalid(format!(
+            "it is no socket but a {kind}; write the path of a tmux socket in its place under [backends.tmux] sockets in \
+             reap.toml, or take it out there"
+        ))),
+        _ => Answer::Failed(Error::Unavailable(format!("{UNTOLD}: {}", output.stderr.trim()))),
+    }
+}
+
+/// What is said when a path cannot be looked at.
+const UNTOLD: &str = "nobody listens there, and whether it is a socket could not be told";
 
 /// The error of a command that did not run to its end.
 pub fn not_run(error: Error) -> Error {
@@ -110,11 +149,11 @@ mod tests {
     #[test]
     fn only_two_sentences_mean_absent() {
         let absent = [
-            "no server running on /tmp/tmux-0/default\n",
-            "error connecting to /tmp/tmux-0/default (No such file or directory)\n",
+            ("no server running on /tmp/tmux-0/default\n", Absence::NobodyListens),
+            ("error connecting to /tmp/tmux-0/default (No such file or directory)\n", Absence::NothingThere),
         ];
-        for said in absent {
-            assert!(matches!(read(SOCKET, output(Some(1), "", said)), Answer::Absent(_)), "{said}");
+        for (said, absence) in absent {
+            assert_eq!(read(SOCKET, output(Some(1), "", said)), Answer::Absent(absence), "{said}");
         }
         let failed = [
             (Some(1), "", "error connecting to /tmp/tmux-0/default (Permission denied)\n"),
@@ -145,7 +184,7 @@ mod tests {
             read(SOCKET, output(Some(1), "H 1795163105 17208 1795163100 3.3a\n", "no current target\n"));
         let Answer::Server(rows) = answer else { panic!("{answer:?}") };
         assert!(rows.sessions.is_empty() && rows.flaws.is_empty());
-        let with_session = "H 5 4 3 3.3a\nS $0 1 1  0 0 0  1 x \nP $0 @0 %0 7 0 1\n";
+        let with_session = "H 5 4 3 3.3a\nS $0 1 1  0 0 0  @0%0:7:0:1; 1 x \n";
         assert!(matches!(
             read(SOCKET, output(Some(1), with_session, "no current target\n")),
             Answer::Failed(_)
@@ -154,7 +193,7 @@ mod tests {
 
     #[test]
     fn cut_output_is_never_whole() {
-        let rows = b"H 5 4 3 3.3a\nS $0 1 1  0 0 0  1 x \nP $0 @0 %0 7 0 1\n".to_vec();
+        let rows = b"H 5 4 3 3.3a\nS $0 1 1  0 0 0  @0%0:7:0:1; 1 x \n".to_vec();
         let cut = Output { status: Some(0), stdout: rows, stderr: String::new(), truncated: true };
         let answer = read(SOCKET, Ok(cut));
         let Answer::Server(rows) = answer else { panic!("{answer:?}") };
@@ -169,6 +208,22 @@ mod tests {
             let answer = read(SOCKET, Ok(cut));
             let Answer::Failed(Error::Limited(why)) = answer else { panic!("{answer:?}") };
             assert!(why.contains("`output_bytes`"), "{why}");
+        }
+    }
+
+    #[test]
+    fn only_a_socket_was_left_by_a_server() {
+        assert_eq!(of_kind(output(Some(0), "socket\n", "")), Answer::Absent(Absence::NobodyListens));
+        let unknown = [
+            (output(Some(0), "directory\n", ""), "a directory"),
+            (output(Some(0), "regular empty file\n", ""), "a regular empty file"),
+            (output(Some(1), "", "stat: cannot statx '/x': No such file or directory\n"), "cannot statx"),
+            (output(None, "socket\n", ""), "could not be told"),
+            (Err(Error::NotFound("stat is not installed".to_owned())), "stat is not installed"),
+        ];
+        for (output, why) in unknown {
+            let Answer::Failed(error) = of_kind(output) else { panic!("{why}") };
+            assert!(error.reason().contains(why), "{}", error.reason());
         }
     }
 

@@ -59,7 +59,7 @@ impl Backend for Tmux {
 
     fn discover(&self) -> Result<Vec<Listing>, Error> {
         let found = sockets::find(&self.sockets);
-        let mut listings = listing::without_twins(scan::servers(&found.paths));
+        let mut listings = listing::without_twins(scan::servers(&found.paths, &self.sockets));
         own::protect(&mut listings);
         Ok(listings.into_iter().chain(found.unknown).collect())
     }

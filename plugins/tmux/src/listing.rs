@@ -11,7 +11,7 @@ use crate::session::Scene;
 pub fn listing(socket: &str, answer: &Answer, table: Option<&Table>) -> Listing {
     match answer {
         Answer::Server(rows) => of_rows(socket, rows, table),
-        Answer::Absent(why) => bare(socket, Extent::Absent(why.clone())),
+        Answer::Absent(absence) => bare(socket, Extent::Absent(absence.reason().to_owned())),
         Answer::Failed(error) => failed(socket, error.clone()),
     }
 }
@@ -69,10 +69,11 @@ pub fn without_twins(listings: Vec<Listing>) -> Vec<Listing> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Absence;
     use crate::rows::parse;
     use crate::testing::{complete, info, process};
 
-    const ROWS: &str = "H 1000 10 400 3.3a\nS $3 500 600  0 0 0  3 job \nP $3 @1 %1 20 0 700\n";
+    const ROWS: &str = "H 1000 10 400 3.3a\nS $3 500 600  0 0 0  @1%1:20:0:700; 3 job \n";
 
     fn answer(rows: &str) -> Answer {
         Answer::Server(parse(rows.as_bytes()).expect("the server's row is there"))
@@ -103,10 +104,10 @@ mod tests {
 
     #[test]
     fn absent_and_failed_hold_nothing() {
-        let absent = listing("/s", &Answer::Absent("none".to_owned()), None);
+        let absent = listing("/s", &Answer::Absent(Absence::NothingThere), None);
         assert_eq!(
             (absent.extent, absent.generation, absent.sessions.len()),
-            (Extent::Absent("none".to_owned()), None, 0)
+            (Extent::Absent("there is no such socket".to_owned()), None, 0)
         );
         let error = Error::TimedOut("late".to_owned());
         let failed = listing("/s", &Answer::Failed(error.clone()), None);

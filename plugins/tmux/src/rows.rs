@@ -6,7 +6,7 @@
 //! digits and nothing else, texts come with their length in bytes or without any
 //! space, and a row that does not fit is reported instead of guessed at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A session's id inside its server, which tmux writes `$3`.
@@ -54,6 +54,8 @@ pub struct SessionRow {
     pub name: String,
     /// The tag `@reap-owner`.
     pub owner: Option<OwnerTag>,
+    /// The panes that it shows, of all its windows; one at least.
+    pub panes: Vec<Pane>,
 }
 
 /// The tag `@reap-owner` as it was printed.
@@ -74,12 +76,10 @@ pub struct Client {
     pub control: bool,
 }
 
-/// `P`: a pane as one session shows it. A window that several sessions show
-/// appears once for each.
+/// A pane as one session shows it, written `@3%5:1234:0:1795164213;`. A window
+/// that several sessions show appears in each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pane {
-    /// The session.
-    pub session: SessionNumber,
     /// The window, which tmux writes `@3`.
     pub window: u32,
     /// The pane itself, which tmux writes `%3`. Never given twice by one server.
@@ -110,8 +110,6 @@ pub struct Rows {
     pub sessions: Vec<SessionRow>,
     /// The clients attached to them.
     pub clients: Vec<Client>,
-    /// The panes that they show.
-    pub panes: Vec<Pane>,
     /// What was not understood, or does not fit together.
     pub flaws: Vec<String>,
 }
@@ -123,8 +121,7 @@ pub fn parse(stdout: &[u8]) -> Result<Rows, String> {
     let mut lines = stdout.split(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
     let server = text(first).and_then(server_row).ok_or_else(|| flaw("its first row", first))?;
-    let mut rows =
-        Rows { server, sessions: Vec::new(), clients: Vec::new(), panes: Vec::new(), flaws: Vec::new() };
+    let mut rows = Rows { server, sessions: Vec::new(), clients: Vec::new(), flaws: Vec::new() };
     for line in lines {
         if rows.take(line).is_none() {
             rows.flaws.push(flaw("the row", line));
@@ -143,29 +140,21 @@ impl Rows {
         match kind {
             "S " => self.sessions.push(session_row(rest)?),
             "C " => self.clients.push(client_row(rest)?),
-            "P " => self.panes.push(pane_row(rest)?),
             _ => return None,
         }
         Some(())
     }
 
-    /// A row can be well-formed and still be wrong: every session has a pane, an
-    /// id stands for one session, and nothing belongs to a session not listed.
+    /// A row can be well-formed and still be wrong: an id stands for one session,
+    /// and nothing belongs to a session not listed.
     fn check(&mut self) {
-        let mut panes: BTreeMap<SessionNumber, u32> = BTreeMap::new();
-        for pane in &self.panes {
-            *panes.entry(pane.session).or_default() += 1;
-        }
         let mut known = BTreeSet::new();
         for SessionRow { number, .. } in &self.sessions {
             if !known.insert(*number) {
                 self.flaws.push(format!("the session {number} is there twice"));
-            } else if !panes.contains_key(number) {
-                self.flaws.push(format!("the session {number} has no pane"));
             }
         }
-        let named: BTreeSet<_> =
-            panes.keys().copied().chain(self.clients.iter().map(|client| client.session)).collect();
+        let named: BTreeSet<_> = self.clients.iter().map(|client| client.session).collect();
         for stray in named.difference(&known) {
             self.flaws.push(format!("there are rows of a session {stray} that is not listed"));
         }
@@ -190,6 +179,7 @@ fn session_row(rest: &str) -> Option<SessionRow> {
     let (attached, protected) = (fields.number()?, fields.flag()?);
     let owner_length = fields.number()?;
     let group = fields.visible()?;
+    let panes = panes(fields.next()?)?;
     let name_length = fields.number()?;
     let name = fields.of_length(name_length)?;
     if name.is_empty() {
@@ -205,6 +195,7 @@ fn session_row(rest: &str) -> Option<SessionRow> {
         group: (!group.is_empty()).then(|| group.to_owned()),
         name: name.to_owned(),
         owner: owner_tag(fields.rest()?, owner_length)?,
+        panes,
     })
 }
 
@@ -222,20 +213,25 @@ fn client_row(rest: &str) -> Option<Client> {
     fields.end().then_some(client)
 }
 
-fn pane_row(rest: &str) -> Option<Pane> {
-    let mut fields = Fields::of(rest);
-    let session = fields.session()?;
-    let window = fields.id('@')?;
-    let id = fields.id('%')?;
-    let pid = fields.number()?;
-    let state = match (fields.flag()?, pid) {
-        (false, 0) => return None,
-        (false, pid) => PaneState::Live(pid),
-        (true, 0) => PaneState::Empty,
-        (true, _) => PaneState::Dead,
+/// The panes of a session: every session has one.
+fn panes(field: &str) -> Option<Vec<Pane>> {
+    field.strip_suffix(';')?.split(';').map(pane).collect()
+}
+
+fn pane(text: &str) -> Option<Pane> {
+    let mut parts = text.split(':');
+    let (window, id) = parts.next()?.strip_prefix('@')?.split_once('%')?;
+    let pid = whole(parts.next()?)?;
+    let state = match (parts.next()?, pid) {
+        ("0", 0) => return None,
+        ("0", pid) => PaneState::Live(pid),
+        ("1", 0) => PaneState::Empty,
+        ("1", _) => PaneState::Dead,
+        _ => return None,
     };
-    let window_activity = fields.number()?;
-    fields.end().then_some(Pane { session, window, id, window_activity, state })
+    let window_activity = whole(parts.next()?)?;
+    let whole_text = parts.next().is_none();
+    whole_text.then_some(Pane { window: whole(window)?, id: whole(id)?, window_activity, state })
 }
 
 /// What is left of a row's fields, one space between two of them. An empty field

@@ -1,11 +1,11 @@
 //! Asks servers and looks at their processes. The only module, with `end` and
 //! `tag`, that calls the host while tmux is at work.
 
-use reap_plugin::commands::{Running, argument, start};
+use reap_plugin::commands::{Running, argument, run, start};
 use reap_plugin::processes::{Detail, inspect, snapshot};
 use reap_plugin::{Error, Listing, Process, log};
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Absence, Answer};
 use crate::family::Table;
 use crate::listing::listing;
 use crate::session::Scene;
@@ -15,8 +15,9 @@ use crate::strays::Panes;
 /// a folder full of stale sockets has more.
 const AT_ONCE: usize = 32;
 
-/// Looks at the servers at these sockets: one command each.
-pub fn servers(sockets: &[String]) -> Vec<Listing> {
+/// Looks at the servers at these sockets: one command each. What was `configured`
+/// may be no socket.
+pub fn servers(sockets: &[String], configured: &[String]) -> Vec<Listing> {
     let mut answers = Vec::with_capacity(sockets.len());
     let mut table = None;
     for group in sockets.chunks(AT_ONCE) {
@@ -27,6 +28,7 @@ pub fn servers(sockets: &[String]) -> Vec<Listing> {
         answers
             .extend(answered.map(|(socket, asked)| answer::read(socket, asked.and_then(|it| it.finish()))));
     }
+    doubt(sockets, &mut answers, configured);
     if let Some(table) = &mut table {
         let (curious, outside) = seen(&answers, table);
         learn(table, curious);
@@ -38,12 +40,22 @@ pub fn servers(sockets: &[String]) -> Vec<Listing> {
 
 /// Looks at one server.
 pub fn server(socket: &str) -> Listing {
-    // One socket, one listing.
-    servers(&[socket.to_owned()]).swap_remove(0)
+    // One socket, one listing. It was found before, so that it is a socket.
+    servers(&[socket.to_owned()], &[]).swap_remove(0)
 }
 
 fn ask(socket: &str) -> Result<Running, Error> {
     start("scan", &[argument("socket", socket)])
+}
+
+/// Asks what the configured paths are at which nobody listens. In the socket folder
+/// sockets alone are looked at, but somebody may have written down anything.
+fn doubt(sockets: &[String], answers: &mut [Answer], configured: &[String]) {
+    for (socket, answer) in sockets.iter().zip(answers) {
+        if *answer == Answer::Absent(Absence::NobodyListens) && configured.contains(socket) {
+            *answer = answer::of_kind(run("kind", &[argument("socket", socket)]));
+        }
+    }
 }
 
 /// The process table, with all that can be guessed to be needed of it. Without

@@ -20,7 +20,7 @@ pub struct Scene<'a> {
     server: &'a Server,
     /// The process table and the server's place in it, where it has one.
     processes: Option<(&'a Table, Process)>,
-    panes: BTreeMap<SessionNumber, Vec<&'a Pane>>,
+    sessions: &'a [SessionRow],
     clients: BTreeMap<SessionNumber, Vec<&'a Client>>,
     /// For each window, the sessions that show it.
     shown_in: BTreeMap<u32, BTreeSet<SessionNumber>>,
@@ -32,13 +32,14 @@ impl<'a> Scene<'a> {
         let mut scene = Self {
             server: &rows.server,
             processes: table.and_then(|table| Some((table, table.server(&rows.server)?))),
-            panes: BTreeMap::new(),
+            sessions: &rows.sessions,
             clients: BTreeMap::new(),
             shown_in: BTreeMap::new(),
         };
-        for pane in &rows.panes {
-            scene.panes.entry(pane.session).or_default().push(pane);
-            scene.shown_in.entry(pane.window).or_default().insert(pane.session);
+        for session in &rows.sessions {
+            for pane in &session.panes {
+                scene.shown_in.entry(pane.window).or_default().insert(session.number);
+            }
         }
         for client in &rows.clients {
             scene.clients.entry(client.session).or_default().push(client);
@@ -64,13 +65,13 @@ impl<'a> Scene<'a> {
         let Some((table, server)) = self.processes else {
             return BTreeSet::new();
         };
-        let pids = self.panes.values().flatten().filter_map(|pane| pane.live());
+        let pids = self.sessions.iter().flat_map(|row| &row.panes).filter_map(Pane::live);
         pids.filter(|pid| table.leader(*pid, server).is_some()).collect()
     }
 
     /// One session.
     pub fn session(&self, row: &SessionRow) -> Session {
-        let panes = self.panes.get(&row.number).map(Vec::as_slice).unwrap_or_default();
+        let panes = &row.panes[..];
         let clients = self.clients.get(&row.number).map(Vec::as_slice).unwrap_or_default();
         let life = self.processes.map(|(table, server)| Life::of(panes, table, server));
         let owner = row.owner.as_ref();
@@ -94,13 +95,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn facts(
-        &self,
-        row: &SessionRow,
-        panes: &[&Pane],
-        clients: &[&Client],
-        life: Option<&Life>,
-    ) -> Vec<Fact> {
+    fn facts(&self, row: &SessionRow, panes: &[Pane], clients: &[&Client], life: Option<&Life>) -> Vec<Fact> {
         let control = clients.iter().filter(|client| client.control).count();
         let windows: BTreeSet<u32> = panes.iter().map(|pane| pane.window).collect();
         let shared =
@@ -132,7 +127,7 @@ impl<'a> Scene<'a> {
 
 /// The newest sign of life that tmux keeps: of clients in the session, of output
 /// in its windows, of somebody attaching.
-fn last_active(row: &SessionRow, panes: &[&Pane]) -> u64 {
+fn last_active(row: &SessionRow, panes: &[Pane]) -> u64 {
     let windows = panes.iter().map(|pane| pane.window_activity).max();
     [Some(row.activity), row.last_attached, windows].into_iter().flatten().max().unwrap_or(row.created)
 }
@@ -157,7 +152,7 @@ struct Life {
 }
 
 impl Life {
-    fn of(panes: &[&Pane], table: &Table, server: Process) -> Self {
+    fn of(panes: &[Pane], table: &Table, server: Process) -> Self {
         let live: BTreeSet<u32> = panes.iter().filter_map(|pane| pane.live()).collect();
         let leaders: Vec<&ProcessInfo> = live.iter().filter_map(|pid| table.leader(*pid, server)).collect();
         let pids: BTreeSet<u32> =

@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use reap_plugin::Error;
 use reap_plugin::commands::Output;
-use reap_plugin_tmux::answer::{Answer, read};
+use reap_plugin_tmux::answer::{Absence, Answer, of_kind, read};
 use reap_plugin_tmux::fate::Act;
 use reap_plugin_tmux::rows::{PaneState, Rows, SessionRow};
 
@@ -79,12 +80,18 @@ impl Tmux {
     /// The panes of a session, as its fact names them.
     fn panes(&self, key: &str) -> String {
         let rows = self.rows();
-        let panes = rows.panes.iter().filter(|pane| pane.session.to_string() == key);
-        panes.map(|pane| format!("%{}", pane.id)).collect::<Vec<_>>().join(" ")
+        let found = rows.sessions.iter().find(|row| row.number.to_string() == key);
+        let panes = found.map(|row| row.panes.as_slice()).unwrap_or_default();
+        panes.iter().map(|pane| format!("%{}", pane.id)).collect::<Vec<_>>().join(" ")
     }
 
     fn answer(&self) -> Answer {
         read(&self.socket, Ok(self.manifest("asks.commands", "scan", "", "")))
+    }
+
+    /// What the path of the socket is.
+    fn kind(&self) -> Answer {
+        of_kind(Ok(self.manifest("asks.commands", "kind", "", "")))
     }
 
     fn rows(&self) -> Rows {
@@ -170,18 +177,20 @@ fn any_legal_name_is_read_as_it_is() {
     let mut expected: Vec<&str> = names.iter().map(|(_, printed)| *printed).chain(["plain"]).collect();
     expected.sort_unstable();
     assert_eq!(tmux.names(), expected);
-    assert_eq!((rows.panes.len(), rows.clients.len()), (9, 0));
+    let panes: usize = rows.sessions.iter().map(|row| row.panes.len()).sum();
+    assert_eq!((panes, rows.clients.len()), (9, 0));
 }
 
 #[test]
 fn a_folder_that_imitates_a_row_adds_nothing() {
     let tmux = Tmux::with("plain");
-    let forged = tmux.folder.path().join("x\nP $9 @9 %9 1 0 1\nS $9 1 1  0 0 0  1 x \n");
+    let forged = tmux.folder.path().join("x\nS $9 1 1  0 0 0  @9%9:1:0:1; 1 x \n");
     std::fs::create_dir(&forged).expect("a legal name");
     let folder = forged.to_str().expect("UTF-8");
     tmux.run(&["new-session", "-d", "-s", "forger", "-c", folder, "sleep 1000"]);
     let rows = tmux.rows();
-    assert_eq!((rows.flaws.len(), rows.sessions.len(), rows.panes.len()), (0, 2, 2), "{rows:?}");
+    assert_eq!((rows.flaws.len(), rows.sessions.len()), (0, 2), "{rows:?}");
+    assert!(rows.sessions.iter().all(|row| row.panes.len() == 1), "{rows:?}");
 }
 
 /// tmux keeps the name of a group as it was given, unlike that of a session.
@@ -203,7 +212,8 @@ fn groups_stay_in_their_row() {
         let made = output(command.arg(std::ffi::OsStr::from_bytes(given)));
         assert_eq!(made.status, Some(0), "{printed}: {}", made.stderr);
         let rows = tmux.rows();
-        assert_eq!((rows.sessions.len(), rows.panes.len()), (2, 2), "{rows:?}");
+        let panes = rows.sessions.iter().map(|row| row.panes.len());
+        assert_eq!(panes.collect::<Vec<_>>(), [1, 1], "{rows:?}");
         assert_eq!(rows.flaws, [""; 0], "{printed}");
         assert_eq!(tmux.session("plain").0.group, None);
         assert_eq!(tmux.session("member").0.group.as_deref(), Some(printed));
@@ -316,11 +326,8 @@ fn panes_are_told_apart() {
     tmux.run(&["new-session", "-d", "-s", "dead", "exit 3", ";", "split-window", "-d", "-t", "$0:", ""]);
     let state = |number: u32| {
         let rows = tmux.rows();
-        rows.panes
-            .into_iter()
-            .filter(|pane| pane.session.0 == number)
-            .map(|pane| pane.state)
-            .collect::<Vec<_>>()
+        let found = rows.sessions.into_iter().filter(|row| row.number.0 == number);
+        found.flat_map(|row| row.panes).map(|pane| pane.state).collect::<Vec<_>>()
     };
     assert!(matches!(state(0)[..], [PaneState::Live(_), PaneState::Empty]), "{:?}", state(0));
     // The pane's death is noticed by the server in its own time.
@@ -333,7 +340,7 @@ fn panes_are_told_apart() {
 #[test]
 fn no_server_is_told_from_an_empty_one() {
     let tmux = Tmux::new();
-    assert!(matches!(tmux.answer(), Answer::Absent(_)), "no socket: {:?}", tmux.answer());
+    assert_eq!(tmux.answer(), Answer::Absent(Absence::NothingThere));
     tmux.start("last");
     tmux.run(&["set-option", "-s", "exit-empty", "off", ";", "kill-session", "-t", "$0"]);
     let rows = tmux.rows();
@@ -345,7 +352,27 @@ fn a_stale_socket_is_no_server() {
     let tmux = Tmux::new();
     drop(std::os::unix::net::UnixListener::bind(&tmux.socket).expect("a socket"));
     assert!(Path::new(&tmux.socket).exists());
-    assert!(matches!(tmux.answer(), Answer::Absent(_)), "{:?}", tmux.answer());
+    assert_eq!(tmux.answer(), Answer::Absent(Absence::NobodyListens));
+    assert_eq!(tmux.kind(), Answer::Absent(Absence::NobodyListens));
+}
+
+/// tmux itself says the same of these as of a socket without a server.
+#[test]
+fn what_is_no_socket_is_told_from_one_without_a_server() {
+    type Make = fn(&str) -> std::io::Result<()>;
+    let kinds: [(&str, Make); 4] = [
+        ("a regular file", |path| std::fs::write(path, "x")),
+        ("a regular empty file", |path| std::fs::write(path, "")),
+        ("a directory", |path| std::fs::create_dir(path)),
+        ("a character special file", |path| std::os::unix::fs::symlink("/dev/null", path)),
+    ];
+    for (kind, make) in kinds {
+        let tmux = Tmux::new();
+        make(&tmux.socket).expect("our own folder");
+        assert_eq!(tmux.answer(), Answer::Absent(Absence::NobodyListens), "{kind}");
+        let Answer::Failed(Error::Invalid(why)) = tmux.kind() else { panic!("{kind}: {:?}", tmux.kind()) };
+        assert!(why.contains(kind), "{why}");
+    }
 }
 
 #[test]

@@ -1,22 +1,29 @@
-//! The attacking backend. It lists one session, `victim`, which holds the
-//! processes that the test names in `HOSTILE_PIDS` (all of them `sleep`s), and
-//! ends it when it does not attack.
+//! The attacking backend. It lists a session, `victim`, which holds the processes
+//! that the test names in `HOSTILE_PIDS` (all of them `sleep`s), and ends it when it
+//! does not attack. Where the test names processes for them too, there is another
+//! session beside it, and one of another instance.
 
 use reap_plugin::commands::argument;
-use reap_plugin::ending::{run, terminate};
 use reap_plugin::processes::snapshot;
 use reap_plugin::{
     Activity, Backend, Description, Error, Extent, Kind, Listing, Outcome, Permit, Process, Session,
-    Settings, Verdict, commands, files, log, settings,
+    Settings, commands, files, settings,
 };
 
-use crate::attack;
+use crate::{attack, crowd, ending};
 
 struct Hostile {
     attack: String,
 }
 
-const INSTANCE: &str = "nowhere";
+/// The key of the session that is always there.
+pub(crate) const VICTIM: &str = "victim";
+
+/// Where it is.
+const NEAR: &str = "nowhere";
+
+/// The other instance.
+const FAR: &str = "far";
 
 impl Backend for Hostile {
     fn describe() -> Description {
@@ -28,39 +35,25 @@ impl Backend for Hostile {
     }
 
     fn discover(&self) -> Result<Vec<Listing>, Error> {
+        if let Some(file) = self.attack.strip_prefix("crowd:") {
+            return crowd::answer(file);
+        }
         attack::make(&self.attack);
         self.probe()?;
-        Ok(vec![listing(self.sessions()?)])
+        let far = processes("HOSTILE_FAR_PIDS")?.map(|far| listing(FAR, vec![session("far", far)]));
+        Ok([listing(NEAR, self.sessions()?)].into_iter().chain(far).collect())
     }
 
-    fn inspect(&self, _instance: &str, _keys: &[String]) -> Result<Listing, Error> {
+    fn inspect(&self, instance: &str, _keys: &[String]) -> Result<Listing, Error> {
+        ending::later(&self.attack);
         Ok(match self.attack.as_str() {
-            "other-instance" => Listing { instance: "elsewhere".to_owned(), ..listing(Vec::new()) },
-            _ => listing(Vec::new()),
+            "other-instance" => listing("elsewhere", Vec::new()),
+            _ => listing(instance, Vec::new()),
         })
     }
 
     fn end(&self, permits: Vec<Permit>) -> Result<Vec<Outcome>, Error> {
-        let ended = Outcome { verdict: Verdict::Ended, survivors: Vec::new(), notes: Vec::new() };
-        let all: Vec<&Permit> = permits.iter().collect();
-        match self.attack.as_str() {
-            "claim" => {}
-            "end-loop" => attack::make("loop"),
-            "no-outcome" => return Ok(Vec::new()),
-            "run-twice" => {
-                report(run(&all, "note"));
-                report(run(&all, "note"));
-            }
-            "same-permit" => report(run(&[all[0], all[0]], "note")),
-            "attached" => report(run(&all, "note-attached")),
-            "not-granted" => report(run(&all, "format-the-disk")),
-            "terminate-twice" => {
-                report(terminate(&all, &[]));
-                report(terminate(&all, &[]));
-            }
-            _ => report(terminate(&all, &[])),
-        }
-        Ok(permits.iter().map(|_| ended.clone()).collect())
+        ending::end(&self.attack, permits)
     }
 }
 
@@ -81,28 +74,34 @@ impl Hostile {
             }
             "environment" => settings::environment("PATH").map(drop),
             "file" => files::read("/etc/passwd", 0, 100).map(drop),
+            "credentials" => {
+                let home = settings::environment("HOME")?.unwrap_or_default();
+                files::read(&format!("{home}/.local/share/kiro-cli/data.sqlite3"), 0, 100).map(drop)
+            }
             "file-up" => files::read("/proc/self/net/../environ", 0, 100).map(drop),
             _ => Ok(()),
         }
     }
 
     fn sessions(&self) -> Result<Vec<Session>, Error> {
-        let victim = session("victim", processes()?);
+        let victim = session(VICTIM, processes("HOSTILE_PIDS")?.unwrap_or_default());
+        let other = processes("HOSTILE_OTHER_PIDS")?.map(|other| session("other", other));
         Ok(match self.attack.as_str() {
+            "crowd" => (0..10_000).map(|n| session(&format!("s{n}"), Vec::new())).collect(),
             "million" => (0..1_000_000).map(|n| session(&format!("s{n}"), Vec::new())).collect(),
             "huge-key" => vec![session(&"k".repeat(1 << 20), Vec::new()), victim],
             "empty-key" => vec![session("", Vec::new()), victim],
             "same-key" => vec![Session { incarnation: "other".to_owned(), ..victim.clone() }, victim],
             "escapes" => vec![Session { title: "\u{1b}[31mred\u{1b}[2J\nrow two".to_owned(), ..victim }],
-            _ => vec![victim],
+            _ => [victim].into_iter().chain(other).collect(),
         })
     }
 }
 
-fn listing(sessions: Vec<Session>) -> Listing {
+pub(crate) fn listing(instance: &str, sessions: Vec<Session>) -> Listing {
     Listing {
-        instance: INSTANCE.to_owned(),
-        label: INSTANCE.to_owned(),
+        instance: instance.to_owned(),
+        label: instance.to_owned(),
         generation: Some("1".to_owned()),
         server: None,
         extent: Extent::Complete,
@@ -110,7 +109,7 @@ fn listing(sessions: Vec<Session>) -> Listing {
     }
 }
 
-fn session(key: &str, processes: Vec<Process>) -> Session {
+pub(crate) fn session(key: &str, processes: Vec<Process>) -> Session {
     Session {
         key: key.to_owned(),
         incarnation: "1".to_owned(),
@@ -129,31 +128,18 @@ fn session(key: &str, processes: Vec<Process>) -> Session {
     }
 }
 
-/// The processes that the test named. It may name some that the grant does not
-/// show; then their start time is not known, and it guesses.
-fn processes() -> Result<Vec<Process>, Error> {
-    let named = settings::environment("HOSTILE_PIDS")?.unwrap_or_default();
+/// The processes that the test named, if it did. It may name some that the grant
+/// does not show; then their start time is not known, and it guesses.
+fn processes(variable: &str) -> Result<Option<Vec<Process>>, Error> {
+    let Some(named) = settings::environment(variable)? else { return Ok(None) };
     let seen = snapshot()?;
-    Ok(named
-        .split(',')
-        .filter_map(|word| {
-            let (pid, started) = word.split_once(':').unwrap_or((word, ""));
-            let pid: u32 = pid.parse().ok()?;
-            let known = seen.iter().find(|row| row.process.pid == pid).map(|row| row.process);
-            known.or_else(|| Some(Process { pid, started: started.parse().ok()? }))
-        })
-        .collect())
-}
-
-/// Writes what the host answered to the log, where the test can read it.
-fn report<T>(answers: Vec<Result<T, Error>>) {
-    for answer in answers {
-        let text = match answer {
-            Ok(_) => "the host did it".to_owned(),
-            Err(error) => format!("the host refused: {error:?}"),
-        };
-        log::write(log::Level::Warn, &text);
-    }
+    let process = |word: &str| {
+        let (pid, started) = word.split_once(':').unwrap_or((word, ""));
+        let pid: u32 = pid.parse().ok()?;
+        let known = seen.iter().find(|row| row.process.pid == pid).map(|row| row.process);
+        known.or_else(|| Some(Process { pid, started: started.parse().ok()? }))
+    };
+    Ok(Some(named.split(',').filter_map(process).collect()))
 }
 
 reap_plugin::export_backend!(Hostile);

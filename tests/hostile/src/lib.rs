@@ -7,5 +7,9 @@
 mod attack;
 #[cfg(not(feature = "policy"))]
 mod backend;
+#[cfg(not(feature = "policy"))]
+mod crowd;
+#[cfg(not(feature = "policy"))]
+mod ending;
 #[cfg(feature = "policy")]
 mod policy;

@@ -8,25 +8,15 @@ use super::*;
 /// One private server; the names and tags were chosen to do harm.
 const RECORDED: &[&str] = &[
     "H 1795164214 28515 1795164213 3.3a",
-    "S $6 1795164213 1795164213  0 0 0  14   two  spaces  ",
-    "S $2 1795164213 1795164213  0 0 28  5 =lead evilS $9 1 1  0 0 0 0 1  x ",
-    "S $1 1795164213 1795164213  0 0 27  9 a b|c_d_e tmux//tmp/tmux-0/default/$3",
-    "S $8 1795164213 1795164213  0 0 0  4 dead ",
-    "S $7 1795164213 1795164213  0 0 0 plain 6 member ",
-    r"S $5 1795164213 1795164213  0 0 0  20 nl\nP $9 @9 %9 1 0 1 ",
-    "S $0 1795164213 1795164213  0 1 0 plain 5 plain ",
-    "S $4 1795164213 1795164213 1795164220 1 0 11  12 ünï 日本 w_rker one",
+    "S $6 1795164213 1795164213  0 0 0  @6%6:28534:0:1795164213; 14   two  spaces  ",
+    "S $2 1795164213 1795164213  0 0 28  @2%2:28522:0:1795164213;@2%9:0:1:1795164213;@1%1:28519:0:1795164213; 5 =lead evilS $9 1 1  0 0 0 0 1  x ",
+    "S $1 1795164213 1795164213  0 0 27  @1%1:28519:0:1795164213; 9 a b|c_d_e tmux//tmp/tmux-0/default/$3",
+    "S $8 1795164213 1795164213  0 0 0  @8%8:28545:1:1795164213; 4 dead ",
+    "S $7 1795164213 1795164213  0 0 0 plain @0%0:28516:0:1795164213; 6 member ",
+    r"S $5 1795164213 1795164213  0 0 0  @5%5:28531:0:1795164213; 20 nl\nP $9 @9 %9 1 0 1 ",
+    "S $0 1795164213 1795164213  0 1 0 plain @0%0:28516:0:1795164213; 5 plain ",
+    "S $4 1795164213 1795164213 1795164220 1 0 11  @4%4:28528:0:1795164213; 12 ünï 日本 w_rker one",
     "C $4 1",
-    "P $6 @6 %6 28534 0 1795164213",
-    "P $2 @2 %2 28522 0 1795164213",
-    "P $2 @2 %9 0 1 1795164213",
-    "P $2 @1 %1 28519 0 1795164213",
-    "P $1 @1 %1 28519 0 1795164213",
-    "P $8 @8 %8 28545 1 1795164213",
-    "P $7 @0 %0 28516 0 1795164213",
-    "P $5 @5 %5 28531 0 1795164213",
-    "P $0 @0 %0 28516 0 1795164213",
-    "P $4 @4 %4 28528 0 1795164213",
 ];
 
 fn lines(lines: &[&str]) -> Vec<u8> {
@@ -69,10 +59,20 @@ fn recorded_output_is_understood() {
     ];
     assert_eq!(names, expected);
     assert_eq!(rows.clients, [Client { session: SessionNumber(4), control: true }]);
-    assert_eq!(rows.panes.len(), 10);
-    let states: Vec<_> = rows.panes.iter().take(3).map(|pane| pane.state).collect();
-    assert_eq!(states, [PaneState::Live(28_534), PaneState::Live(28_522), PaneState::Empty]);
-    assert_eq!(rows.panes[5].state, PaneState::Dead);
+}
+
+#[test]
+fn the_panes_of_a_session_and_what_lives_in_them() {
+    let rows = recorded();
+    let pane = |window, id, state| Pane { window, id, window_activity: 1_795_164_213, state };
+    let panes = [
+        pane(2, 2, PaneState::Live(28_522)),
+        pane(2, 9, PaneState::Empty),
+        pane(1, 1, PaneState::Live(28_519)),
+    ];
+    assert_eq!(session(&rows, 2).panes, panes);
+    assert_eq!(session(&rows, 8).panes, [pane(8, 8, PaneState::Dead)]);
+    assert_eq!(session(&rows, 0).panes, session(&rows, 7).panes, "a window that two sessions show");
 }
 
 #[test]
@@ -101,48 +101,64 @@ fn a_row_that_does_not_fit_is_reported() {
         "",
         "X $1",
         "S $9",
-        "P $1 @1 %1 28519 0",
-        "P $1 @1 %1 28519 0 1795164213 ",
-        "P $1 @1 %1 28519 0 1795164213 1",
-        "P $1 @1 %1 28519 2 1795164213",
-        "P $1 @1 %1 0 0 1795164213",
-        "P $1 @1 %1 -1 0 1795164213",
-        "P $1 @1 %1 +28519 0 1795164213",
-        "P $1 @1 %1 4294967296 0 1795164213",
-        "P $1 1 %1 28519 0 1795164213",
-        "P  $1 @1 %1 28519 0 1795164213",
-        "P 1 @1 %1 28519 0 1795164213",
+        "P $1 @1 %1 28519 0 1795164213",
         "C $1",
         "C $1 ",
         "C $1 yes",
-        "S $9 1 1  0 0 0  2 x ",
-        "S $9 1 1  0 0 0  0  ",
-        "S $9 1 1  0 2 0  1 x ",
-        "S $9 1   0 0 0  1 x ",
-        "S $9 1 1  0 0 0  1 x",
-        "S $9 1 1  0 0 0  99999999999999999999 x ",
-        "S $9 1 1  0 0 0  1 x owner longer than said",
-        "S $9 1 1  0 0 9  1 x tab\there",
-        "S $9 1 1  0 0 0  1 ü ",
-        "S $9 1 1  0 0 0 gr\u{fc}n 1 x ",
-        "S $9 1 1  0 0 0 tab\there 1 x ",
-        "S $9 1 1  0 0 0 a group 1 x ",
+        "S $9 1 1  0 0 0  @9%9:7:0:1; 2 x ",
+        "S $9 1 1  0 0 0  @9%9:7:0:1; 0  ",
+        "S $9 1 1  0 2 0  @9%9:7:0:1; 1 x ",
+        "S $9 1   0 0 0  @9%9:7:0:1; 1 x ",
+        "S $9 1 1  0 0 0  @9%9:7:0:1; 1 x",
+        "S $9 1 1  0 0 0  @9%9:7:0:1; 99999999999999999999 x ",
+        "S $9 1 1  0 0 0  @9%9:7:0:1; 1 x owner longer than said",
+        "S $9 1 1  0 0 9  @9%9:7:0:1; 1 x tab\there",
+        "S $9 1 1  0 0 0  @9%9:7:0:1; 1 ü ",
+        "S $9 1 1  0 0 0 gr\u{fc}n @9%9:7:0:1; 1 x ",
+        "S $9 1 1  0 0 0 tab\there @9%9:7:0:1; 1 x ",
+        "S $9 1 1  0 0 0 a group @9%9:7:0:1; 1 x ",
         "H 1 2 3 3.3a",
     ];
     for row in odd {
         let rows = with(row);
         assert_eq!(rows.flaws.len(), 1, "{row:?}: {:?}", rows.flaws);
-        assert_eq!((rows.sessions.len(), rows.panes.len(), rows.clients.len()), (8, 10, 1), "{row:?}");
+        assert_eq!((rows.sessions.len(), rows.clients.len()), (8, 1), "{row:?}");
+    }
+}
+
+#[test]
+fn panes_that_do_not_fit_are_reported_with_their_session() {
+    let odd = [
+        "",
+        ";",
+        "@9%9:7:0:1",
+        "@9%9:7:0:1;;",
+        "@9%9:7:0:1;@9%8:7:0;",
+        "@9%9:7:0:1:;",
+        "@9%9:7:0:1:1;",
+        "@9%9:7:2:1;",
+        "@9%9:7::1;",
+        "@9%9:0:0:1;",
+        "@9%9:-1:0:1;",
+        "@9%9:+7:0:1;",
+        "@9%9:4294967296:0:1;",
+        "@9:7:0:1;",
+        "9%9:7:0:1;",
+        "@%:7:0:1;",
+        "@9%9%9:7:0:1;",
+        "%9@9:7:0:1;",
+    ];
+    for panes in odd {
+        let rows = with(&format!("S $9 1 1  0 0 0  {panes} 1 x "));
+        assert_eq!((rows.flaws.len(), rows.sessions.len()), (1, 8), "{panes:?}: {:?}", rows.flaws);
     }
 }
 
 #[test]
 fn rows_that_do_not_belong_together_are_reported() {
     let cases = [
-        ("P $9 @9 %9 1 0 1", "there are rows of a session $9 that is not listed"),
         ("C $9 0", "there are rows of a session $9 that is not listed"),
-        ("S $9 1 1  0 0 0  1 x ", "the session $9 has no pane"),
-        ("S $0 1 1  0 0 0  1 x ", "the session $0 is there twice"),
+        ("S $0 1 1  0 0 0  @0%0:7:0:1; 1 x ", "the session $0 is there twice"),
     ];
     for (row, flaw) in cases {
         assert_eq!(with(row).flaws, [flaw], "{row:?}");
@@ -154,7 +170,7 @@ fn without_the_servers_row_nothing_counts() {
     let cases = [
         "",
         "\n",
-        "S $0 1 1  0 0 0  1 x \n",
+        "S $0 1 1  0 0 0  @0%0:7:0:1; 1 x \n",
         "H 1 2 3 \n",
         "H 1 2 3\n",
         "H 1 0 3 3.3a\n",
@@ -180,7 +196,7 @@ fn output_that_breaks_off_is_not_whole() {
 #[test]
 fn text_that_is_not_utf8_is_a_flaw() {
     let mut output = lines(RECORDED);
-    output.extend(b"S $9 1 1  0 0 0  1 \xff \n");
+    output.extend(b"S $9 1 1  0 0 0  @9%9:7:0:1; 1 \xff \n");
     assert_eq!(parse(&output).expect("readable").flaws.len(), 1);
 }
 
@@ -195,11 +211,11 @@ proptest! {
         owner in "[ -~]{0,40}",
     ) {
         let row = format!(
-            "S $9 11 22  0 1 {} {group} {} {name} {owner}",
+            "S $9 11 22  0 1 {} {group} @99%99:77:0:33; {} {name} {owner}",
             owner.len(), name.len(),
         );
         let mut all = RECORDED.to_vec();
-        all.extend([row.as_str(), "P $9 @99 %99 77 0 33"]);
+        all.push(&row);
         let rows = parse(&lines(&all)).expect("the server's row is there");
         prop_assert_eq!(&rows.flaws, &Vec::<String>::new());
         let found = session(&rows, 9);
@@ -218,6 +234,6 @@ proptest! {
         let rows = parse(&output).expect("the server's row is there");
         let forged = junk.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"S $")).count();
         prop_assert!(rows.sessions.len() <= 8 + forged);
-        prop_assert!(junk.is_empty() || !rows.flaws.is_empty() || forged > 0 || junk.starts_with(b"P ") || junk.starts_with(b"C "));
+        prop_assert!(junk.is_empty() || !rows.flaws.is_empty() || forged > 0 || junk.starts_with(b"C "));
     }
 }

@@ -42,7 +42,7 @@ fn only(rows: &Rows, table: &Table) -> Session {
 }
 
 fn one_pane() -> Rows {
-    rows(&["S $3 500 600  0 0 0  3 job ", "P $3 @1 %1 20 0 700"])
+    rows(&["S $3 500 600  0 0 0  @1%1:20:0:700; 3 job "])
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn with_stray(mut table: Table, tmux: &str, pane: &str) -> Table {
 #[test]
 fn a_daemon_that_left_its_pane_is_life() {
     let shell = || table(vec![info(20, 10, 20).named("bash")], &[(20, "bash")]);
-    let dead = rows(&["S $3 500 600  0 0 0  3 job ", "P $3 @1 %1 20 1 700"]);
+    let dead = rows(&["S $3 500 600  0 0 0  @1%1:20:1:700; 3 job "]);
     for (what, rows, processes) in [
         ("beside a shell", one_pane(), vec![process(20), process(40)]),
         ("of a dead pane", dead, vec![process(40)]),
@@ -114,12 +114,7 @@ fn a_daemon_that_left_its_pane_is_life() {
 /// one ends, the pane lives on in the others, and the daemon with it.
 #[test]
 fn a_daemon_belongs_to_each_that_shows_its_pane() {
-    let rows = rows(&[
-        "S $1 5 6  0 0 0 g1 1 a ",
-        "S $2 5 6  0 0 0 g1 1 b ",
-        "P $1 @1 %1 20 0 1",
-        "P $2 @1 %1 20 0 1",
-    ]);
+    let rows = rows(&["S $1 5 6  0 0 0 g1 @1%1:20:0:1; 1 a ", "S $2 5 6  0 0 0 g1 @1%1:20:0:1; 1 b "]);
     let table = with_stray(table(vec![info(20, 10, 20).0], &[]), "/s,10,1", "%1");
     for session in sessions(&rows, Some(&table)) {
         assert_eq!(session.processes, [process(20), process(40)], "{}", session.key);
@@ -155,33 +150,23 @@ fn panes_count_together() {
         let processes = vec![info(20, 10, 20).named("bash"), info(30, 10, 30).named("zsh")];
         table(processes, &[(20, "bash"), (30, "zsh")])
     };
-    let session_row = "S $3 500 600  0 0 0  3 job ";
-    let cases: [(&str, &[&str], Activity); 6] = [
-        ("two shells", &["P $3 @1 %1 20 0 1", "P $3 @1 %2 30 0 1"], Activity::Idle),
-        ("a shell and a dead pane", &["P $3 @1 %1 20 0 1", "P $3 @1 %2 99 1 1"], Activity::Idle),
-        (
-            "a shell and one that cannot be seen",
-            &["P $3 @1 %1 20 0 1", "P $3 @1 %2 99 0 1"],
-            Activity::Unknown,
-        ),
-        ("dead panes", &["P $3 @1 %1 98 1 1", "P $3 @1 %2 99 1 1"], Activity::Stopped),
-        ("a dead pane whose pid is used again", &["P $3 @1 %1 20 1 1"], Activity::Stopped),
-        (
-            "a dead pane and one that others write to",
-            &["P $3 @1 %1 98 1 1", "P $3 @1 %2 0 1 1"],
-            Activity::Unknown,
-        ),
+    let cases = [
+        ("two shells", "@1%1:20:0:1;@1%2:30:0:1;", Activity::Idle),
+        ("a shell and a dead pane", "@1%1:20:0:1;@1%2:99:1:1;", Activity::Idle),
+        ("a shell and one that cannot be seen", "@1%1:20:0:1;@1%2:99:0:1;", Activity::Unknown),
+        ("dead panes", "@1%1:98:1:1;@1%2:99:1:1;", Activity::Stopped),
+        ("a dead pane whose pid is used again", "@1%1:20:1:1;", Activity::Stopped),
+        ("a dead pane and one that others write to", "@1%1:98:1:1;@1%2:0:1:1;", Activity::Unknown),
     ];
     for (what, panes, activity) in cases {
-        let lines: Vec<&str> = [&[session_row], panes].concat();
-        assert_eq!(only(&rows(&lines), &shells()).activity, activity, "{what}");
+        let row = format!("S $3 500 600  0 0 0  {panes} 3 job ");
+        assert_eq!(only(&rows(&[&row]), &shells()).activity, activity, "{what}");
     }
 }
 
 #[test]
 fn a_dead_pane_has_no_process_and_says_so() {
-    let session =
-        only(&rows(&["S $3 5 6  0 0 0  1 x ", "P $3 @1 %1 20 1 1"]), &table(vec![info(20, 10, 20).0], &[]));
+    let session = only(&rows(&["S $3 5 6  0 0 0  @1%1:20:1:1; 1 x "]), &table(vec![info(20, 10, 20).0], &[]));
     assert!(session.processes.is_empty());
     assert_eq!((session.number("panes"), session.number("dead-panes")), (Some(1), Some(1)));
     assert_eq!((session.cwd.as_deref(), session.text("command")), (None, None));
@@ -190,12 +175,9 @@ fn a_dead_pane_has_no_process_and_says_so() {
 #[test]
 fn a_window_that_several_show_belongs_to_each() {
     let rows = rows(&[
-        "S $1 5 6  0 0 0 g1 1 a ",
-        "S $2 5 6  0 0 0 g1 1 b ",
-        "S $3 5 6  0 0 0  1 c ",
-        "P $1 @1 %1 20 0 1",
-        "P $2 @1 %1 20 0 1",
-        "P $3 @2 %2 30 0 1",
+        "S $1 5 6  0 0 0 g1 @1%1:20:0:1; 1 a ",
+        "S $2 5 6  0 0 0 g1 @1%1:20:0:1; 1 b ",
+        "S $3 5 6  0 0 0  @2%2:30:0:1; 1 c ",
     ]);
     let table = table(vec![info(20, 10, 20).0, info(21, 20, 20).0, info(30, 10, 30).0], &[]);
     let sessions = sessions(&rows, Some(&table));
@@ -211,15 +193,12 @@ fn a_window_that_several_show_belongs_to_each() {
 #[test]
 fn clients_count_whatever_they_speak() {
     let rows = rows(&[
-        "S $3 500 600 800 2 0 0  3 job ",
-        "S $4 500 600 900 1 0 0  3 own ",
-        "S $5 500 600  0 0 0  3 off ",
+        "S $3 500 600 800 2 0 0  @1%1:20:0:700; 3 job ",
+        "S $4 500 600 900 1 0 0  @2%2:21:0:700; 3 own ",
+        "S $5 500 600  0 0 0  @3%3:22:0:700; 3 off ",
         "C $3 0",
         "C $3 1",
         "C $4 1",
-        "P $3 @1 %1 20 0 700",
-        "P $4 @2 %2 21 0 700",
-        "P $5 @3 %3 22 0 700",
     ]);
     let sessions = sessions(&rows, None);
     let seen: Vec<_> = sessions
@@ -233,12 +212,9 @@ fn clients_count_whatever_they_speak() {
 #[test]
 fn owners_make_workers() {
     let rows = rows(&[
-        "S $1 5 6  0 1 18  1 a openclaw/gw/main:1",
-        "S $2 5 6  0 0 3  1 b bob",
-        "S $3 5 6  0 0 999  1 c openclaw/gw/main:1",
-        "P $1 @1 %1 20 0 1",
-        "P $2 @2 %2 21 0 1",
-        "P $3 @3 %3 22 0 1",
+        "S $1 5 6  0 1 18  @1%1:20:0:1; 1 a openclaw/gw/main:1",
+        "S $2 5 6  0 0 3  @2%2:21:0:1; 1 b bob",
+        "S $3 5 6  0 0 999  @3%3:22:0:1; 1 c openclaw/gw/main:1",
     ]);
     let sessions = sessions(&rows, None);
     let parent =
@@ -273,14 +249,8 @@ fn the_command_is_what_the_shell_started_last() {
 #[test]
 fn details_are_asked_of_leaders() {
     let rows = rows(&[
-        "S $1 5 6  0 0 0 g1 1 a ",
-        "S $2 5 6  0 0 0 g1 1 b ",
-        "P $1 @1 %1 20 0 1",
-        "P $1 @1 %2 30 0 1",
-        "P $1 @1 %3 40 1 1",
-        "P $2 @1 %1 20 0 1",
-        "P $2 @1 %2 30 0 1",
-        "P $2 @1 %3 40 1 1",
+        "S $1 5 6  0 0 0 g1 @1%1:20:0:1;@1%2:30:0:1;@1%3:40:1:1; 1 a ",
+        "S $2 5 6  0 0 0 g1 @1%1:20:0:1;@1%2:30:0:1;@1%3:40:1:1; 1 b ",
     ]);
     let processes = vec![info(20, 10, 20).0, info(21, 20, 20).0, info(22, 20, 20).0, info(30, 10, 30).0];
     let table = table(processes, &[]);
