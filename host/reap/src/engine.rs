@@ -1,34 +1,54 @@
 //! The whole of Reap in one value: what an embedder opens, looks with, plans
-//! with and acts with. Nothing here prints, ends the process, or keeps state
-//! between two calls.
+//! with and acts with. Nothing here prints or ends the process. What it remembers
+//! is in the state folder, which comes into being with the first act.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use reap_core::cycle::Rules;
 use reap_core::guard::Here;
 use reap_core::judge::{Judged, judge};
 use reap_core::listing::{Observation, Unknown};
 use reap_core::plan::{Lifts, Plan};
+use reap_core::reconcile::caught_up;
 use reap_core::selector::Selector;
-use reap_core::subject::{Subject, survey};
+use reap_core::state::Reading;
+use reap_core::subject::{Subject, survey, survey_beside};
+use reap_core::time::Timestamp;
 use reap_core::vote::{Ballot, Fault};
 use reap_runtime::{Backend, CallError, LogLine, process};
 
-use crate::clock::now;
+use tokio::sync::broadcast;
+
+use crate::apply::EndCounts;
+use crate::caller::Caller;
+use crate::clock::{now, uptime};
 use crate::config::Config;
+use crate::events::{BACKLOG, Events, Noted};
+use crate::memory::{Memory, MemoryError};
 use crate::pass::Pass;
 use crate::paths::Paths;
 use crate::plugins::{Plugins, PluginsError};
 use crate::side_by_side::side_by_side;
+use crate::turn::Turns;
 use crate::voter::Voter;
 
 /// Reap, ready to look.
 pub struct Reap {
     pub(crate) backends: Vec<Backend>,
     pub(crate) here: Here,
+    pub(crate) memory: Memory,
+    pub(crate) turns: Turns,
+    pub(crate) rules: Rules,
+    pub(crate) config: Config,
+    /// When the store was last pruned.
+    pub(crate) pruned: Mutex<Option<Instant>>,
+    /// What became of all that was to be ended.
+    pub(crate) ends: Mutex<EndCounts>,
     voters: Vec<Voter>,
     plugins: Plugins,
-    config: Config,
+    events: broadcast::Sender<Noted>,
 }
 
 /// Reap could not be made ready.
@@ -40,6 +60,9 @@ pub enum OpenError {
     /// Without knowing where it runs, Reap could end its own session.
     #[error("it cannot be told which session Reap itself runs in: {0}. Is /proc mounted?")]
     Here(io::Error),
+    /// Without knowing the boot, a pid of an earlier one could be taken for one of this.
+    #[error("it cannot be told which start of the machine this is: {0}")]
+    Boot(io::Error),
 }
 
 /// A session could not be tagged.
@@ -60,7 +83,44 @@ impl Reap {
         // ancestor once is best left alone; so once is enough.
         let here = process::here().map_err(OpenError::Here)?;
         let plugins = Plugins::load(&config, paths).await?;
-        Ok(Self { backends: plugins.backends(), voters: plugins.voters(&config), here, plugins, config })
+        let (events, _) = broadcast::channel(BACKLOG);
+        Ok(Self {
+            backends: plugins.backends(),
+            memory: Memory::new(paths, events.clone()).map_err(OpenError::Boot)?,
+            turns: Turns::default(),
+            rules: config.rules(),
+            pruned: Mutex::new(None),
+            ends: Mutex::default(),
+            voters: plugins.voters(&config),
+            here,
+            plugins,
+            config,
+            events,
+        })
+    }
+
+    /// Becomes the one that writes to the state folder, for as long as this lives.
+    /// Whatever ends something does so by itself; a daemon does it at its start.
+    ///
+    /// # Errors
+    /// When another writes to it, and says who; and when the folder cannot be used.
+    pub async fn hold(&self, wait: Duration) -> Result<(), MemoryError> {
+        self.memory.hold(wait).await
+    }
+
+    /// Whether this process is the one that writes to the state folder.
+    pub fn is_writer(&self) -> bool {
+        self.memory.is_held()
+    }
+
+    /// Everything that happens from now on, once it is in the journal.
+    pub fn events(&self) -> Events {
+        Events(self.events.subscribe())
+    }
+
+    /// The configuration that it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// All plugins, and what became of each.
@@ -74,9 +134,34 @@ impl Reap {
     }
 
     /// Looks once: asks every backend, then every policy about what they saw.
+    /// Changes nothing.
     pub async fn look(&self) -> Pass {
-        let observation = self.observe().await;
-        self.judge(observation).await
+        self.look_for(&Caller::ourselves()).await
+    }
+
+    /// The same, for somebody whose own session must not be ended either.
+    pub async fn look_for(&self, caller: &Caller) -> Pass {
+        self.look_closely(caller).await.1
+    }
+
+    /// The same, with all that was seen.
+    pub(crate) async fn look_closely(&self, caller: &Caller) -> (Arc<Observation>, Pass) {
+        let (boot, uptime) = (self.memory.boot().clone(), uptime());
+        let observation = Arc::new(self.observe().await);
+        let (seen, rules) = (observation.clone(), self.rules.records);
+        let reading = Reading { at: observation.at, boot, uptime };
+        let surveyed =
+            self.memory.recall(move |state| survey_beside(&seen, &caught_up(state, &reading, &rules))).await;
+        let (subjects, forgotten) = match surveyed {
+            Ok(subjects) => (subjects, None),
+            Err(error) => (survey(&observation), Some(error.to_string())),
+        };
+        let subjects = Arc::new(subjects);
+        let ballots = self.ballots(observation.at, &subjects).await;
+        let subjects = Arc::unwrap_or_clone(subjects);
+        let judged = judge(subjects, &ballots, &self.config.guard, &caller.here(&self.here));
+        let pass = self.pass(&observation, ballots, judged, forgotten);
+        (observation, pass)
     }
 
     /// Asks all backends at once. One that fails is a fault of the observation
@@ -106,18 +191,14 @@ impl Reap {
         observation
     }
 
-    /// Asks all policies at once about what was observed, and puts their votes
-    /// and the guard rules together.
-    pub async fn judge(&self, observation: Observation) -> Pass {
-        let subjects: Arc<Vec<Subject>> = Arc::new(survey(&observation));
-        let at = observation.at;
+    /// Asks all policies at once for their votes on these.
+    pub(crate) async fn ballots(&self, at: Timestamp, subjects: &Arc<Vec<Subject>>) -> Vec<Ballot> {
         let work = self.voters.iter().cloned().map(|voter| {
             let subjects = subjects.clone();
             async move { voter.ballot(at, &subjects).await }
         });
         let answers = side_by_side(work.collect()).await;
-        let ballots: Vec<Ballot> = self
-            .voters
+        self.voters
             .iter()
             .zip(answers)
             .map(|(voter, answer)| {
@@ -125,16 +206,12 @@ impl Reap {
                     Ballot::fault(voter.name.clone(), voter.shadow, subjects.len(), &Fault(panic.to_string()))
                 })
             })
-            .collect();
-        let subjects = Arc::unwrap_or_clone(subjects);
-        let judged = judge(subjects, &ballots, &self.config.guard, &self.here);
-        let faults = self.voters.iter().zip(&ballots).filter_map(|(voter, ballot)| voter.fault_in(ballot));
-        Pass { faults: faults.collect(), observation, ballots, judged }
+            .collect()
     }
 
     /// The plan that ends the selected sessions which the policies call orphans.
     pub fn plan_cleanup(&self, pass: &Pass, selector: &Selector, lifts: Lifts) -> Plan {
-        Plan::cleanup(&pass.judged, pass.unknown(), selector, lifts, now(), self.config.lifetime)
+        Plan::cleanup(&pass.judged, pass.unknown.clone(), selector, lifts, now(), self.config.lifetime)
     }
 
     /// The plan that ends the named sessions, but for those that a rule keeps.

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use crate::files;
@@ -79,6 +80,22 @@ impl Paths {
             state,
             home,
         })
+    }
+
+    /// Where the daemon listens.
+    pub fn socket(&self) -> PathBuf {
+        self.runtime.join("reap.sock")
+    }
+
+    /// Where the daemon of this state folder said that it listens. It may be gone.
+    pub(crate) fn noted_socket(&self) -> Option<PathBuf> {
+        let noted = fs::read(self.socket_note()).ok()?;
+        Some(PathBuf::from(OsString::from_vec(noted))).filter(|path| path.is_absolute())
+    }
+
+    /// Where it says so, for those whose environment names another runtime folder.
+    pub(crate) fn socket_note(&self) -> PathBuf {
+        self.state.join("daemon.socket")
     }
 
     /// Makes one of these folders, and those above it that are missing, for this

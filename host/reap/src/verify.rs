@@ -3,11 +3,14 @@
 //! also where the session's windows lived on. The host of plugins has seen to
 //! the processes; this is about the session itself.
 
+use std::collections::HashSet;
+
 use reap_core::ids::{Address, Incarnation, Instance, Key};
 use reap_core::listing::{Answers, Listing, Observation};
 use reap_core::outcome::Outcome;
 use reap_core::permit::Permit;
-use reap_runtime::Backend;
+use reap_core::session::ProcessId;
+use reap_runtime::{Backend, Report, process};
 
 use crate::clock::now;
 
@@ -28,16 +31,43 @@ impl Target {
 pub(crate) async fn verify(
     backend: &Backend,
     instance: &Instance,
-    targets: &[Target],
-    outcomes: Vec<Outcome>,
+    targets: Vec<Target>,
+    reports: Vec<Report>,
 ) -> Vec<Outcome> {
-    let claimed = targets.iter().zip(&outcomes).filter(|(_, outcome)| is_ended(outcome));
-    let keys: Vec<Key> = claimed.map(|(target, _)| target.address.key.clone()).collect();
+    let open = targets.iter().zip(&reports).filter(|(_, report)| is_open(report));
+    let keys: Vec<Key> = open.map(|(target, _)| target.address.key.clone()).collect();
     if keys.is_empty() {
-        return outcomes;
+        return reports.into_iter().map(|report| report.outcome).collect();
     }
     let look = backend.inspect(instance, &keys).await.map(observation).map_err(|error| error.to_string());
-    targets.iter().zip(outcomes).map(|(target, outcome)| correct(target, outcome, &look)).collect()
+    let doubts: Vec<Option<String>> = targets.iter().map(|target| doubt(target, &look)).collect();
+    let deserted =
+        reports.iter().zip(&doubts).filter(|(report, doubt)| is_skipped(report) && doubt.is_none());
+    let left = lingering(deserted.flat_map(|(report, _)| report.processes.iter().copied())).await;
+    reports.into_iter().zip(doubts).map(|(report, doubt)| correct(report, doubt, &left)).collect()
+}
+
+/// Whether another look tells more about it.
+fn is_open(report: &Report) -> bool {
+    is_ended(&report.outcome) || (is_skipped(report) && !report.processes.is_empty())
+}
+
+fn is_skipped(report: &Report) -> bool {
+    matches!(report.outcome, Outcome::Skipped { .. })
+}
+
+/// Those that still live when they have had a moment to end by themselves.
+async fn lingering(ids: impl Iterator<Item = ProcessId>) -> HashSet<ProcessId> {
+    let ids: Vec<ProcessId> = ids.collect();
+    if ids.is_empty() {
+        return HashSet::new();
+    }
+    let look = tokio::task::spawn_blocking({
+        let ids = ids.clone();
+        move || process::lingering(ids)
+    });
+    // Where nobody could look, each may live.
+    look.await.unwrap_or_else(|_| ids.into_iter().collect())
 }
 
 fn is_ended(outcome: &Outcome) -> bool {
@@ -48,31 +78,67 @@ fn observation(listing: Listing) -> Observation {
     Observation { at: now(), listings: vec![listing], faults: Vec::new() }
 }
 
-/// The outcome, unless what was seen speaks against it.
-fn correct(target: &Target, outcome: Outcome, look: &Result<Observation, String>) -> Outcome {
-    if !is_ended(&outcome) {
-        return outcome;
-    }
-    match doubt(target, look) {
-        Some(reason) => Outcome::Failed { reason, survivors: Vec::new() },
-        None => outcome,
+/// The outcome, unless what was seen speaks against it. A session that ended by
+/// itself just before the act was left alone, and so were its processes; those that
+/// live on are named, since no later run can find them.
+fn correct(report: Report, doubt: Option<String>, left: &HashSet<ProcessId>) -> Outcome {
+    match (report.outcome, doubt) {
+        (Outcome::Ended { .. }, Some(reason)) => Outcome::Failed { reason, survivors: Vec::new() },
+        (Outcome::Skipped { reason }, None) => {
+            let mut pids: Vec<u32> = report.processes.intersection(left).map(|id| id.pid).collect();
+            pids.sort_unstable();
+            let pids: Vec<String> = pids.iter().map(|pid| format!("pid {pid}")).collect();
+            let tail = if pids.is_empty() { String::new() } else { format!("{LEFT}: {}", pids.join(", ")) };
+            Outcome::Skipped { reason: reason + &tail }
+        }
+        (outcome, _) => outcome,
     }
 }
+
+/// What is said of the processes of a session that ended by itself.
+const LEFT: &str = "; processes of it live on and were left alone";
 
 /// Why the session cannot be taken for ended, where that is so.
 fn doubt(target: &Target, look: &Result<Observation, String>) -> Option<String> {
     let unverified = |why: &str| Some(format!("it could not be verified that it is gone: {why}"));
-    let observation = match look {
-        Ok(observation) => observation,
-        Err(error) => return unverified(error),
-    };
-    let mut rows = observation.listings.iter().flat_map(Listing::seen);
-    match rows.find(|session| session.key == target.address.key) {
-        Some(session) if session.incarnation == target.incarnation => {
+    match look.as_ref().map(|observation| presence(target, observation)) {
+        Ok(Presence::Gone) => None,
+        Ok(Presence::There) => {
             Some("it is still there: its backend reported an end that did not happen".to_owned())
         }
-        Some(_) => None, // the key means another session by now, so this one is gone
-        None => unverified(&Answers::of(observation).doubt_absence(&target.address)?),
+        Ok(Presence::Unknown(why)) => unverified(&why),
+        Err(error) => unverified(error),
+    }
+}
+
+/// Whether a session is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Presence {
+    There,
+    Gone,
+    /// It is not known, for this reason.
+    Unknown(String),
+}
+
+/// Whether this very session is there, by what was observed. A listing that shows
+/// a key twice may show it once as this session and once as another.
+pub(crate) fn presence(target: &Target, observation: &Observation) -> Presence {
+    let here = |listing: &&Listing| {
+        listing.backend == target.address.backend && listing.instance == target.address.instance
+    };
+    let rows: Vec<_> = observation
+        .listings
+        .iter()
+        .filter(here)
+        .flat_map(Listing::seen)
+        .filter(|session| session.key == target.address.key)
+        .collect();
+    match rows[..] {
+        _ if rows.iter().any(|session| session.incarnation == target.incarnation) => Presence::There,
+        [_] => Presence::Gone, // the key means another session by now
+        _ => {
+            Answers::of(observation).doubt_absence(&target.address).map_or(Presence::Gone, Presence::Unknown)
+        }
     }
 }
 
@@ -126,6 +192,14 @@ mod tests {
         }))
     }
 
+    fn process(pid: u32) -> ProcessId {
+        ProcessId { pid, started: 1 }
+    }
+
+    fn report(outcome: Outcome, pids: &[u32]) -> Report {
+        Report { outcome, processes: pids.iter().copied().map(process).collect() }
+    }
+
     fn ended() -> Outcome {
         Outcome::Ended { notes: Vec::new() }
     }
@@ -159,7 +233,7 @@ mod tests {
             ("no answer", Err("it trapped".into()), "gone: it trapped"),
         ];
         for (what, look, reason) in cases {
-            let outcome = correct(&target(), ended(), &look);
+            let outcome = correct(report(ended(), &[]), doubt(&target(), &look), &HashSet::new());
             assert_eq!(is_ended(&outcome), reason.is_empty(), "{what}: {outcome:?}");
             assert!(failure(outcome.clone()).contains(reason), "{what}: {outcome:?}");
         }
@@ -168,7 +242,26 @@ mod tests {
     #[test]
     fn a_failure_stays_a_failure() {
         let failed = Outcome::Failed { reason: "refused".into(), survivors: Vec::new() };
-        let gone = seen(Extent::Complete, vec![]);
-        assert_eq!(correct(&target(), failed.clone(), &gone), failed);
+        for doubt in [None, Some("unclear".to_owned())] {
+            assert_eq!(correct(report(failed.clone(), &[]), doubt, &HashSet::new()), failed);
+        }
+    }
+
+    #[test]
+    fn what_a_session_that_ended_by_itself_left_is_named() {
+        let skipped = || Outcome::Skipped { reason: "it has ended by itself".into() };
+        let named = |alive: &[u32], doubt: Option<&str>| {
+            let left = alive.iter().copied().map(process).collect();
+            match correct(report(skipped(), &[7, 8, 9]), doubt.map(str::to_owned), &left) {
+                Outcome::Skipped { reason } => reason,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            named(&[9, 7, 5], None),
+            "it has ended by itself; processes of it live on and were left alone: pid 7, pid 9"
+        );
+        assert_eq!(named(&[5], None), "it has ended by itself", "another's process is not named");
+        assert_eq!(named(&[7], Some("it is still there")), "it has ended by itself");
     }
 }

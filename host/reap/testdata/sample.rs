@@ -3,12 +3,12 @@
 //! that is only recorded.
 
 use reap::core::guard::{GuardRules, Here};
-use reap::core::ids::PluginName;
+use reap::core::ids::{Instance, PluginName};
 use reap::core::judge::judge;
 use reap::core::listing::Observation;
 use reap::core::subject::survey;
 use reap::core::vote::{Ballot, Fault, Vote};
-use reap::{Pass, PolicyFault};
+use reap::{Absent, Pass, PolicyFault};
 
 const OBSERVATION: &str = include_str!("observation.json");
 
@@ -28,5 +28,20 @@ pub fn pass() -> Pass {
     let judged = judge(survey(&observation), &ballots, &GuardRules::default(), &here);
     let mine = PluginName::new("mine").expect("a plugin name");
     let faults = vec![PolicyFault { policy: mine, reason: "it trapped".to_owned() }];
-    Pass { observation, ballots, judged, faults }
+    let backend = |name: &str| PluginName::new(name).expect("a plugin name");
+    let absent = Absent {
+        backend: backend("tmux"),
+        instance: Instance::new("/tmp/tmux-1000/old"),
+        reason: "no server at that socket".to_owned(),
+    };
+    Pass {
+        at: observation.at,
+        backends: vec![backend("kiro-cli"), backend("tmux")],
+        unknown: observation.unknown(),
+        absent: vec![absent],
+        ballots,
+        judged,
+        faults,
+        forgotten: None,
+    }
 }

@@ -1,12 +1,15 @@
 //! From a plan to its end, with the operator's consent in between.
 
+use std::future::Future;
 use std::path::Path;
 
+use reap::core::clean;
 use reap::core::outcome::Outcome;
 use reap::core::plan::{Plan, PlanError};
 use reap::view::SettledView;
-use reap::{Reap, Settled, now};
+use reap::{Applied, Settled, now};
 
+use super::desk::Desk;
 use super::error::{CliError, Exit};
 use super::harmless::typed;
 use super::output::Ui;
@@ -38,24 +41,55 @@ pub fn show(plan: &Plan, json: bool, ui: &mut Ui) -> Result<(), CliError> {
 pub async fn carry_out(
     plan: &Plan,
     consent: Consent<'_>,
-    reap: &Reap,
+    desk: &Desk,
     ui: &mut Ui,
 ) -> Result<Option<Exit>, CliError> {
     if !consent.yes && !agreed(plan, consent.json, ui)? {
         return Ok(None);
     }
-    let what = format!("ending {}", count(plan.items.len()));
-    let applied = ui.unbroken(&what, reap.apply(plan)).await.map_err(|error| {
+    // Whoever was asked may have thought for long.
+    plan.verify().and_then(|()| plan.check_expiry(now())).map_err(|error| unusable(&error, consent.file))?;
+    let applied = to_the_end(&format!("ending {}", count(plan.items.len())), desk.apply(plan), ui).await?;
+    tell(plan, &applied, consent, ui).map(Some)
+}
+
+/// Waits for something that ends sessions, and must not stop half-way.
+pub async fn to_the_end(
+    what: &str,
+    work: impl Future<Output = Result<Applied, CliError>>,
+    ui: &mut Ui,
+) -> Result<Applied, CliError> {
+    ui.unbroken(what, work).await.map_err(|error| {
         CliError::new(Exit::Error, format!("nothing was ended: no signal can be watched for: {error}"))
-    })?;
-    let settled = applied.map_err(|error| unusable(&error, consent.file))?;
+    })?
+}
+
+/// Says what became of a plan.
+pub fn tell(plan: &Plan, applied: &Applied, consent: Consent<'_>, ui: &mut Ui) -> Result<Exit, CliError> {
     if consent.json {
-        ui.json(&SettledView::of(plan, &settled))?;
+        ui.json(&SettledView::of(plan, &applied.settled))?;
     } else {
-        let text = plan_text::settled(&settled, ui.colours());
+        let mut text = plan_text::settled(&applied.settled, ui.colours());
+        if consent.yes {
+            text.push_str(&plan_text::held(&plan.held, ui.colours())); // the plan was not shown
+        }
         ui.print(&text);
     }
-    Ok(Some(exit_of(&settled)))
+    let Some(why) = &applied.unwritten else { return Ok(exit_of(&applied.settled)) };
+    let message = format!("what became of it is not in the journal: {}", clean::line(why));
+    let hint =
+        "it was done all the same; what was begun is, and Reap looks again when it starts the next time";
+    ui.error(&CliError::new(Exit::Partly, message).hint(hint));
+    Ok(Exit::Partly)
+}
+
+/// The status of what was done so far, where a part of the plan is held.
+pub fn with_held(done: Exit, plan: &Plan) -> Exit {
+    match (plan.held.is_empty(), plan.items.is_empty()) {
+        (true, _) => done,
+        (false, true) => Exit::Refused,
+        (false, false) => Exit::Partly,
+    }
 }
 
 /// Why a plan is not carried out, and how to get one that is. Where no file was
@@ -71,7 +105,7 @@ pub fn unusable(error: &PlanError, file: Option<&Path>) -> CliError {
 }
 
 /// Shows the plan and asks. Where nobody can be asked, it is an error.
-fn agreed(plan: &Plan, json: bool, ui: &mut Ui) -> Result<bool, CliError> {
+pub fn agreed(plan: &Plan, json: bool, ui: &mut Ui) -> Result<bool, CliError> {
     show(plan, json, ui)?;
     if json || !ui.interactive() {
         let why = if json { "--json asks no questions" } else { "standard input is no terminal to ask on" };
@@ -99,12 +133,12 @@ fn exit_of(settled: &[Settled]) -> Exit {
 mod tests {
     use super::*;
     use crate::cli::sample::pass;
-    use reap::core::plan::Lifts;
+    use reap::core::plan::{Held, Lifts};
     use reap::core::time::Span;
 
     fn plan() -> Plan {
         let pass = pass();
-        Plan::kill(&[&pass.judged[0]], Lifts::default(), pass.observation.at, Span::from_secs(900))
+        Plan::kill(&[&pass.judged[0]], Lifts::default(), pass.at, Span::from_secs(900))
     }
 
     #[test]
@@ -147,5 +181,40 @@ mod tests {
                 outcomes.into_iter().map(|outcome| Settled { item: item.clone(), outcome }).collect();
             assert_eq!(exit_of(&settled), exit, "{settled:?}");
         }
+    }
+
+    #[test]
+    fn what_is_held_is_neither_done_nor_an_error() {
+        let backend = reap::core::ids::PluginName::new("tmux").expect("a name");
+        let held = Held { backend, reason: String::new(), plan: None };
+        let (whole, empty) = (plan(), plan().only(|_| false));
+        let cases = [
+            (whole.clone(), Vec::new(), Exit::Done, Exit::Done),
+            (whole.clone(), Vec::new(), Exit::Partly, Exit::Partly),
+            (whole, vec![held.clone()], Exit::Done, Exit::Partly),
+            (empty, vec![held], Exit::Done, Exit::Refused),
+        ];
+        for (plan, held, done, exit) in cases {
+            assert_eq!(with_held(done, &Plan { held, ..plan }), exit);
+        }
+    }
+
+    #[test]
+    fn an_outcome_that_is_not_journalled_is_told() {
+        let plan = plan();
+        let outcome = Outcome::Ended { notes: Vec::new() };
+        let settled = vec![Settled { item: plan.items[0].clone(), outcome }];
+        let (mut ui, seen) = Ui::for_test();
+        let consent = Consent { file: None, yes: true, json: false };
+        let whole = Applied { settled: settled.clone(), unwritten: None };
+        assert_eq!(tell(&plan, &whole, consent, &mut ui).expect("printed"), Exit::Done);
+        let cut = Applied { settled, unwritten: Some("no\nroom".to_owned()) };
+        assert_eq!(tell(&plan, &cut, consent, &mut ui).expect("printed"), Exit::Partly);
+        assert!(
+            seen.err().starts_with("error: what became of it is not in the journal: no\\nroom\nhint: "),
+            "{}",
+            seen.err()
+        );
+        assert!(seen.out().contains("Ended 1 session."), "{}", seen.out());
     }
 }

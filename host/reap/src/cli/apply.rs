@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use reap::core::plan::Plan;
-use reap::{Reap, files, now};
+use reap::{files, now};
 
 use super::act::{self, Consent};
+use super::desk::Desk;
 use super::error::{CliError, Exit};
 use super::output::Ui;
 
@@ -29,7 +30,7 @@ pub struct Args {
 /// A plan of a hundred thousand sessions is smaller.
 const LARGEST: u64 = 256 << 20;
 
-pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
+pub async fn run(args: &Args, desk: &Desk, ui: &mut Ui) -> Result<Exit, CliError> {
     let plan = read(&args.file)?;
     let file = Some(args.file.as_path());
     plan.check_expiry(now()).map_err(|error| act::unusable(&error, file))?;
@@ -42,7 +43,7 @@ pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError
         return Ok(Exit::Done);
     }
     let consent = Consent { file, yes: args.yes, json: args.json };
-    Ok(act::carry_out(&plan, consent, reap, ui).await?.unwrap_or(Exit::Done))
+    Ok(act::carry_out(&plan, consent, desk, ui).await?.unwrap_or(Exit::Done))
 }
 
 fn read(file: &Path) -> Result<Plan, CliError> {

@@ -1,10 +1,10 @@
 //! `reap kill`: end the sessions that are named.
 
-use reap::Reap;
 use reap::core::clean;
 use reap::core::plan::Kept;
 
 use super::act::{self, Consent};
+use super::desk::Desk;
 use super::error::{CliError, Exit};
 use super::output::Ui;
 use super::selection::{lifts, named};
@@ -29,10 +29,10 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
-    let pass = ui.during("looking", reap.look()).await;
+pub async fn run(args: &Args, desk: &Desk, ui: &mut Ui) -> Result<Exit, CliError> {
+    let pass = desk.pass(ui).await?;
     let sessions = named(&args.sessions, &pass)?;
-    let plan = reap.plan_kill(&sessions, lifts(args.force));
+    let plan = desk.plan_kill(&sessions, lifts(args.force));
     if plan.items.is_empty() {
         if args.json {
             act::show(&plan, true, ui)?;
@@ -42,7 +42,7 @@ pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError
     // Those that are refused are said before anything is ended, whoever reads the rest.
     plan.kept.iter().for_each(|kept| ui.warn(&refusal(kept)));
     let consent = Consent { file: None, yes: args.yes, json: args.json };
-    Ok(match act::carry_out(&plan, consent, reap, ui).await? {
+    Ok(match act::carry_out(&plan, consent, desk, ui).await? {
         None => Exit::Done,
         Some(exit) if plan.kept.is_empty() => exit,
         Some(_) => Exit::Partly,

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 
 use reap::core::clean;
 use reap::core::judge::Judged;
-use reap::core::listing::{Extent, Listing};
 use reap::core::vote::Decision;
 use reap::view::SessionView;
-use reap::{Pass, Reap};
+use reap::{Absent, Pass};
 
+use super::desk::Desk;
 use super::doubts;
 use super::error::{CliError, Exit};
 use super::output::{Screen, Style, Ui};
@@ -31,36 +31,31 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
+pub async fn run(args: &Args, desk: &Desk, ui: &mut Ui) -> Result<Exit, CliError> {
     let selector = args.terms.selector()?;
-    let pass = ui.during("looking", reap.look()).await;
+    let pass = desk.pass(ui).await?;
     let mut sessions: Vec<&Judged> = pass.judged.iter().filter(|judged| selector.matches(judged)).collect();
     sessions.sort_by_key(|judged| (Reverse(judged.subject.session.last_active), &judged.subject.address));
     if args.json {
         ui.json(&sessions.into_iter().map(SessionView::from).collect::<Vec<_>>())?;
     } else {
-        let text = if sessions.is_empty() {
-            nothing(&pass, reap.plugins().backends().len())
-        } else {
-            render(&sessions, ui.screen())
-        };
+        let text = if sessions.is_empty() { nothing(&pass) } else { render(&sessions, ui.screen()) };
         ui.print(&text);
         if args.all {
-            ui.print(&absent(&pass.observation.listings));
+            ui.print(&absent(&pass.absent));
         }
     }
     doubts::report(&pass, ui);
-    warn_of_strangers(&selector, reap, &pass, ui);
-    Ok(if pass.unknown().is_empty() { Exit::Done } else { Exit::Partly })
+    warn_of_strangers(&selector, &pass, ui);
+    Ok(if pass.unknown.is_empty() { Exit::Done } else { Exit::Partly })
 }
 
 /// Why there is nothing to list: that nothing matches, that nothing is there,
 /// and that nobody looked are not the same.
-fn nothing(pass: &Pass, backends: usize) -> String {
-    let unknown = pass.unknown();
+fn nothing(pass: &Pass) -> String {
     match pass.judged.len() {
-        0 if unknown.is_empty() && backends == 0 => "No backend is enabled.\n".to_owned(),
-        0 if unknown.is_empty() => "No sessions.\n".to_owned(),
+        0 if pass.unknown.is_empty() && pass.backends.is_empty() => "No backend is enabled.\n".to_owned(),
+        0 if pass.unknown.is_empty() => "No sessions.\n".to_owned(),
         0 => "No sessions that could be looked at.\n".to_owned(),
         1 => "No session matches; there is 1.\n".to_owned(),
         all => format!("No session matches; there are {all}.\n"),
@@ -77,7 +72,7 @@ fn render(sessions: &[&Judged], screen: Screen) -> String {
         table.row(vec![
             Cell::styled(subject.handle.short(), Style::Strong),
             Cell::new(subject.address.backend.as_str()),
-            Cell::new(&subject.label),
+            Cell::new(subject.label.as_str()),
             Cell::new(&session.title),
             Cell::new(session.kind.word()),
             Cell::new(session.activity.word()),
@@ -99,17 +94,12 @@ fn verdict(judged: &Judged) -> Cell {
     }
 }
 
-fn absent(listings: &[Listing]) -> String {
-    let nothing = |listing: &Listing| match &listing.extent {
-        Extent::Absent(reason) => Some(format!(
-            "{} {}: nothing there: {}\n",
-            listing.backend,
-            clean::line(listing.instance.as_str()),
-            clean::line(reason)
-        )),
-        Extent::Complete | Extent::Partial(_) | Extent::Failed(_) => None,
+fn absent(absent: &[Absent]) -> String {
+    let nothing = |one: &Absent| {
+        let instance = clean::line(one.instance.as_str());
+        format!("{} {instance}: nothing there: {}\n", one.backend, clean::line(&one.reason))
     };
-    listings.iter().filter_map(nothing).collect()
+    absent.iter().map(nothing).collect()
 }
 
 #[cfg(test)]
@@ -120,16 +110,15 @@ mod tests {
     #[test]
     fn an_empty_list_says_why_it_is_empty() {
         let mut pass = pass();
-        assert_eq!(nothing(&pass, 1), "No session matches; there are 2.\n");
+        assert_eq!(nothing(&pass), "No session matches; there are 2.\n");
         pass.judged.truncate(1);
-        assert_eq!(nothing(&pass, 1), "No session matches; there is 1.\n");
+        assert_eq!(nothing(&pass), "No session matches; there is 1.\n");
         pass.judged.clear();
-        assert_eq!(nothing(&pass, 1), "No sessions that could be looked at.\n");
-        pass.observation.listings.clear();
-        assert_eq!(nothing(&pass, 0), "No sessions that could be looked at.\n", "one could not be loaded");
-        pass.observation.faults.clear();
-        assert_eq!(nothing(&pass, 1), "No sessions.\n");
-        assert_eq!(nothing(&pass, 0), "No backend is enabled.\n");
+        assert_eq!(nothing(&pass), "No sessions that could be looked at.\n");
+        pass.unknown.clear();
+        assert_eq!(nothing(&pass), "No sessions.\n");
+        pass.backends.clear();
+        assert_eq!(nothing(&pass), "No backend is enabled.\n");
     }
 
     #[test]
@@ -140,6 +129,6 @@ mod tests {
         5cbf9316  tmux     default   build 日本      other   idle      no        2h ago  orphan
         e5586c37  tmux     default   agent\u{1b}[2J  worker  running   yes       -       keep
         ");
-        insta::assert_snapshot!(absent(&pass.observation.listings), @"tmux /tmp/tmux-1000/old: nothing there: no server at that socket");
+        insta::assert_snapshot!(absent(&pass.absent), @"tmux /tmp/tmux-1000/old: nothing there: no server at that socket");
     }
 }

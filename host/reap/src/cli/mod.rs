@@ -5,12 +5,20 @@
 
 mod act;
 mod apply;
+mod approve;
 mod cleanup;
 mod completions;
+mod cycle_text;
+mod daemon;
+mod desk;
 mod doubts;
 mod error;
 mod harmless;
+mod journal;
+mod journal_names;
+mod journal_text;
 mod kill;
+mod locks;
 mod ls;
 mod man;
 mod output;
@@ -23,6 +31,9 @@ mod protect;
 mod sample;
 mod selection;
 mod show;
+mod status;
+mod status_text;
+mod stop;
 mod table;
 mod when;
 
@@ -33,8 +44,9 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use reap::core::clean;
-use reap::{Config, Paths, Reap};
+use reap::{Config, Paths};
 
+use desk::Desk;
 use error::{CliError, Exit};
 use output::Ui;
 
@@ -61,6 +73,9 @@ struct Common {
     /// Show what the plugins write to their logs, on standard error
     #[arg(long, short, global = true)]
     verbose: bool,
+    /// Do not ask the daemon: look with the plugins of this very process
+    #[arg(long, global = true)]
+    alone: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,6 +88,13 @@ enum Command {
     Apply(apply::Args),
     Protect(protect::ProtectArgs),
     Unprotect(protect::UnprotectArgs),
+    Daemon(daemon::Args),
+    Status(status::Args),
+    Approve(approve::Args),
+    Journal(journal::Args),
+    Lock(locks::LockArgs),
+    Unlock(locks::UnlockArgs),
+    Locks(locks::Args),
     Plugin(plugin::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -122,40 +144,42 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<Exit, CliError> {
         Command::Completions(args) => completions::run(&args, Cli::command(), ui),
         Command::Man(args) => man::run(&args, Cli::command(), ui),
         Command::Plugin(args) => plugin::run(&args, common, ui),
-        Command::Ls(args) => with_reap(common, ui, async |reap, ui| ls::run(&args, reap, ui).await),
-        Command::Show(args) => with_reap(common, ui, async |reap, ui| show::run(&args, reap, ui).await),
-        Command::Kill(args) => with_reap(common, ui, async |reap, ui| kill::run(&args, reap, ui).await),
-        Command::Cleanup(args) => with_reap(common, ui, async |reap, ui| cleanup::run(&args, reap, ui).await),
-        Command::Plan(args) => with_reap(common, ui, async |reap, ui| plan::run(&args, reap, ui).await),
-        Command::Apply(args) => with_reap(common, ui, async |reap, ui| apply::run(&args, reap, ui).await),
+        Command::Daemon(args) => daemon::run(&args, common, ui),
+        Command::Journal(args) => journal::run(&args, ui),
+        Command::Ls(args) => with_desk(common, ui, async |desk, ui| ls::run(&args, desk, ui).await),
+        Command::Show(args) => with_desk(common, ui, async |desk, ui| show::run(&args, desk, ui).await),
+        Command::Kill(args) => with_desk(common, ui, async |desk, ui| kill::run(&args, desk, ui).await),
+        Command::Cleanup(args) => with_desk(common, ui, async |desk, ui| cleanup::run(&args, desk, ui).await),
+        Command::Plan(args) => with_desk(common, ui, async |desk, ui| plan::run(&args, desk, ui).await),
+        Command::Apply(args) => with_desk(common, ui, async |desk, ui| apply::run(&args, desk, ui).await),
+        Command::Approve(args) => with_desk(common, ui, async |desk, ui| approve::run(&args, desk, ui).await),
+        Command::Status(args) => with_desk(common, ui, async |desk, ui| status::run(&args, desk, ui).await),
+        Command::Lock(args) => with_desk(common, ui, async |desk, ui| locks::lock(&args, desk, ui).await),
+        Command::Unlock(args) => with_desk(common, ui, async |desk, ui| locks::unlock(&args, desk, ui).await),
+        Command::Locks(args) => with_desk(common, ui, async |desk, ui| locks::list(&args, desk, ui).await),
         Command::Protect(args) => {
-            with_reap(common, ui, async |reap, ui| protect::run(&args.sessions, true, reap, ui).await)
+            with_desk(common, ui, async |desk, ui| protect::run(&args.sessions, true, desk, ui).await)
         }
         Command::Unprotect(args) => {
-            with_reap(common, ui, async |reap, ui| protect::run(&args.sessions, false, reap, ui).await)
+            with_desk(common, ui, async |desk, ui| protect::run(&args.sessions, false, desk, ui).await)
         }
     }
 }
 
-/// Opens Reap, runs the command, and shows what the plugins logged.
-fn with_reap(
+/// Finds out who answers, runs the command, and shows what the plugins logged.
+fn with_desk(
     common: &Common,
     ui: &mut Ui,
-    command: impl AsyncFnOnce(&Reap, &mut Ui) -> Result<Exit, CliError>,
+    command: impl AsyncFnOnce(&Desk, &mut Ui) -> Result<Exit, CliError>,
 ) -> Result<Exit, CliError> {
     let (config, paths) = configuration(common)?;
     block_on(async {
-        let reap = ui.during("preparing the plugins", Reap::open(config, &paths)).await?;
-        for note in reap.plugins().notes() {
-            ui.warn(&note);
-        }
-        let done = command(&reap, ui).await;
+        let desk = Desk::open(config, paths, common.alone, ui).await?;
+        let done = command(&desk, ui).await;
         if common.verbose {
-            reap.log().iter().for_each(|line| ui.log_line(line));
+            desk.show_log(ui);
         }
-        // The process ends with the command, and gives its memory back at once;
-        // taking the plugins apart first would take milliseconds of every `ls`.
-        std::mem::forget(reap);
+        desk.close();
         done
     })
 }

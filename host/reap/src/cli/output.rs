@@ -12,10 +12,10 @@ use std::time::Duration;
 use reap::core::clean;
 use reap::runtime::{Level, LogLine};
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::{CliError, Exit};
 use super::harmless;
+use super::stop::Stop;
 
 /// How a piece of text is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,15 +134,21 @@ impl Ui {
     pub fn print(&mut self, text: &str) {
         if !self.closed && self.broken.is_none() {
             let written = self.out.write_all(text.as_bytes());
-            self.note(written);
+            self.keep(written);
         }
     }
 
     /// Writes an answer as JSON.
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), CliError> {
-        let text = serde_json::to_string_pretty(value).map_err(|error| {
-            CliError::new(Exit::Error, format!("the answer could not be written as JSON: {error}"))
-        })?;
+        let text = serde_json::to_string_pretty(value).map_err(no_json)?;
+        self.print(&harmless::json(&text));
+        self.print("\n");
+        Ok(())
+    }
+
+    /// Writes a part of an answer as JSON, in one line.
+    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), CliError> {
+        let text = serde_json::to_string(value).map_err(no_json)?;
         self.print(&harmless::json(&text));
         self.print("\n");
         Ok(())
@@ -152,7 +158,7 @@ impl Ui {
     pub fn finish(&mut self) -> Result<(), CliError> {
         if !self.closed && self.broken.is_none() {
             let flushed = self.out.flush();
-            self.note(flushed);
+            self.keep(flushed);
         }
         match self.broken.take() {
             Some(error) => {
@@ -162,7 +168,7 @@ impl Ui {
         }
     }
 
-    fn note(&mut self, written: io::Result<()>) {
+    fn keep(&mut self, written: io::Result<()>) {
         match written {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.closed = true,
@@ -179,11 +185,22 @@ impl Ui {
     pub fn error(&mut self, error: &CliError) {
         // First what is said on the other stream, so that on a terminal the error comes last.
         let flushed = self.out.flush();
-        self.note(flushed);
+        self.keep(flushed);
         self.labelled("error", Style::Bad, &error.message);
         for hint in &error.hints {
             self.labelled("hint", Style::Strong, hint);
         }
+    }
+
+    /// Says how it goes, on standard error.
+    pub fn note(&mut self, message: &str) {
+        self.complain(&format!("{}\n", harmless::message(message)));
+    }
+
+    /// Writes out what was printed so far, and tells whether anybody still reads it.
+    pub fn is_read(&mut self) -> Result<bool, CliError> {
+        self.finish()?;
+        Ok(!self.closed)
     }
 
     /// Shows a line of a plugin's log.
@@ -258,26 +275,8 @@ impl Ui {
     }
 }
 
-/// The signals by which a person or the system tells a program to stop.
-struct Stop([Signal; 3]);
-
-impl Stop {
-    fn watch() -> io::Result<Self> {
-        Ok(Self([
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        ]))
-    }
-
-    async fn asked(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
+fn no_json(error: serde_json::Error) -> CliError {
+    CliError::new(Exit::Error, format!("the answer could not be written as JSON: {error}"))
 }
 
 /// Whether a terminal shows colours that are wanted, and whether it can erase a

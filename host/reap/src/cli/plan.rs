@@ -4,9 +4,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use reap::core::plan::Plan;
-use reap::{Reap, files};
+use reap::files;
 
 use super::act;
+use super::desk::Desk;
 use super::error::{CliError, Exit};
 use super::harmless::typed;
 use super::output::Ui;
@@ -14,7 +15,8 @@ use super::selection::Selection;
 
 /// Writes what a clean-up would end to a file, for `reap apply`.
 ///
-/// The file holds exactly what will be ended. It can be read and copied, but not changed, and it expires.
+/// The file holds exactly what will be ended. It can be read and copied, but not changed, and it expires. What is over
+/// the limits of its backend is held, and is not in the file.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -30,14 +32,15 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
-    let plan = args.selection.plan(reap, ui).await?;
+pub async fn run(args: &Args, desk: &Desk, ui: &mut Ui) -> Result<Exit, CliError> {
+    let (plan, pass) = args.selection.plan(desk, ui).await?;
+    let plan = desk.hold_back(plan, &pass).await?;
     write(&plan, &args.output, args.overwrite)?;
     act::show(&plan, args.json, ui)?;
     if !args.json {
         ui.say(&next_step(&plan, &args.output));
     }
-    Ok(Exit::Done)
+    Ok(act::with_held(Exit::Done, &plan))
 }
 
 fn write(plan: &Plan, file: &Path, overwrite: bool) -> Result<(), CliError> {

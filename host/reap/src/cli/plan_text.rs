@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use reap::core::clean;
 use reap::core::outcome::Outcome;
-use reap::core::plan::{Cause, Item, Kept, Plan};
+use reap::core::plan::{Cause, Held, Item, Kept, Plan};
 use reap::core::time::Timestamp;
 use reap::core::vote::Decision;
 use reap::{Settled, view};
@@ -35,10 +35,15 @@ pub fn planned(plan: &Plan, now: Timestamp, screen: Screen) -> String {
         let besides = if text.is_empty() { "" } else { " besides" };
         let _ = writeln!(text, "Kept{besides}: {}.", count(others.len()));
     }
-    for held in &plan.held {
-        let _ = writeln!(text, "Held: {}: {}", held.backend, clean::line(&held.reason));
-    }
+    text.push_str(&held(&plan.held, colours));
     text
+}
+
+/// Of which backends nothing is ended, and why.
+pub fn held(held: &[Held], colours: bool) -> String {
+    let word = Style::Warn.paint("Held", colours);
+    let line = |held: &Held| format!("{word}: {}: {}\n", held.backend, clean::line(&held.reason));
+    held.iter().map(line).collect()
 }
 
 /// "3 sessions".
@@ -148,7 +153,7 @@ mod tests {
 
     fn cleanup(selector: &str) -> (Plan, Timestamp) {
         let pass = pass();
-        let (selector, now) = (Selector::parse(selector).expect("a selector"), pass.observation.at);
+        let (selector, now) = (Selector::parse(selector).expect("a selector"), pass.at);
         let lifts = Lifts::default();
         (Plan::cleanup(&pass.judged, Vec::new(), &selector, lifts, now, Span::from_secs(900)), now)
     }

@@ -1,8 +1,8 @@
 //! `reap protect` and `reap unprotect`: the opt-out tag.
 
-use reap::Reap;
 use reap::core::clean;
 
+use super::desk::Desk;
 use super::error::{CliError, Exit};
 use super::output::Ui;
 use super::selection::named;
@@ -23,14 +23,14 @@ pub struct UnprotectArgs {
     pub sessions: Vec<String>,
 }
 
-pub async fn run(sessions: &[String], protect: bool, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
-    let pass = ui.during("looking", reap.look()).await;
+pub async fn run(sessions: &[String], protect: bool, desk: &Desk, ui: &mut Ui) -> Result<Exit, CliError> {
+    let pass = desk.pass(ui).await?;
     let sessions = named(sessions, &pass)?;
     let mut failed = 0;
     for judged in &sessions {
         let subject = &judged.subject;
         let name = format!("{} ({})", clean::line(&subject.session.title), subject.handle.short());
-        match reap.tag(subject, protect).await {
+        match desk.tag(subject, protect).await {
             Ok(()) if protect => {
                 ui.say(&format!("{name} is protected. To undo: reap unprotect {}\n", subject.handle.short()))
             }
@@ -38,7 +38,8 @@ pub async fn run(sessions: &[String], protect: bool, reap: &Reap, ui: &mut Ui) -
             Err(error) => {
                 failed += 1;
                 let what = if protect { "protected" } else { "unprotected" };
-                ui.error(&CliError::new(Exit::Error, format!("{name} could not be {what}: {error}")));
+                let message = format!("{name} could not be {what}: {}", error.message);
+                ui.error(&CliError { message, ..error });
             }
         }
     }

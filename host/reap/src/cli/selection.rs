@@ -1,14 +1,15 @@
 //! Arguments that choose sessions.
 
 use clap::Args;
+use reap::Pass;
 use reap::core::ids::PluginName;
 use reap::core::judge::Judged;
 use reap::core::plan::{Lifts, Plan};
 use reap::core::resolve::resolve;
 use reap::core::selector::Selector;
 use reap::core::time::Span;
-use reap::{Pass, Reap};
 
+use super::desk::Desk;
 use super::doubts;
 use super::error::{CliError, Exit};
 use super::output::Ui;
@@ -51,13 +52,14 @@ impl Selection {
     }
 
     /// Looks, says what could not be found out, and plans the end of the orphans
-    /// among these.
-    pub async fn plan(&self, reap: &Reap, ui: &mut Ui) -> Result<Plan, CliError> {
+    /// among these. Limits are not applied yet.
+    pub async fn plan(&self, desk: &Desk, ui: &mut Ui) -> Result<(Plan, Pass), CliError> {
         let selector = self.selector()?;
-        let pass = ui.during("looking", reap.look()).await;
+        let pass = desk.pass(ui).await?;
         doubts::report(&pass, ui);
-        warn_of_strangers(&selector, reap, &pass, ui);
-        Ok(reap.plan_cleanup(&pass, &selector, lifts(self.force)))
+        warn_of_strangers(&selector, &pass, ui);
+        let plan = desk.plan_cleanup(&pass, &selector, lifts(self.force));
+        Ok((plan, pass))
     }
 }
 
@@ -67,22 +69,16 @@ pub fn lifts(force: bool) -> Lifts {
 }
 
 /// Says which `backend:` terms name none that there is.
-pub fn warn_of_strangers(selector: &Selector, reap: &Reap, pass: &Pass, ui: &mut Ui) {
-    let mut backends: Vec<PluginName> =
-        reap.plugins().backends().iter().map(|backend| backend.name().clone()).collect();
-    // Those that could not be loaded are there as well, and what they know is unknown.
-    backends.extend(pass.observation.faults.iter().map(|unknown| unknown.backend.clone()));
-    strangers(selector, backends).iter().for_each(|warning| ui.warn(warning));
+pub fn warn_of_strangers(selector: &Selector, pass: &Pass, ui: &mut Ui) {
+    strangers(selector, &pass.backends).iter().for_each(|warning| ui.warn(warning));
 }
 
-fn strangers(selector: &Selector, mut backends: Vec<PluginName>) -> Vec<String> {
-    backends.sort();
-    backends.dedup();
+fn strangers(selector: &Selector, backends: &[PluginName]) -> Vec<String> {
     let names: Vec<&str> = backends.iter().map(PluginName::as_str).collect();
     let known = if names.is_empty() { "none is enabled".to_owned() } else { names.join(", ") };
     let told =
         |term: String| format!("`{term}` selects nothing: no backend has that name; there are: {known}");
-    selector.strangers(&backends).into_iter().map(told).collect()
+    selector.strangers(backends).into_iter().map(told).collect()
 }
 
 /// The sessions of these names. When one of them cannot be found nothing is
@@ -107,7 +103,7 @@ fn together(wrong: Vec<CliError>, others: bool, pass: &Pass) -> CliError {
     if others {
         error = error.hint("nothing was done to the other sessions that were named");
     }
-    for unknown in pass.unknown().iter().filter(|_| missing) {
+    for unknown in pass.unknown.iter().filter(|_| missing) {
         error = error.hint(format!("it may be where Reap could not look: {}", doubts::in_words(unknown)));
     }
     error
@@ -149,12 +145,11 @@ mod tests {
 
     #[test]
     fn a_backend_that_is_not_there_is_said() {
-        let backends =
-            || ["tmux", "kiro-cli", "tmux"].map(|name| PluginName::new(name).expect("a name")).to_vec();
+        let backends = ["kiro-cli", "tmux"].map(|name| PluginName::new(name).expect("a name"));
         let selector = |text| Selector::parse(text).expect("a selector");
-        assert_eq!(strangers(&selector("backend:t*"), backends()), [""; 0]);
+        assert_eq!(strangers(&selector("backend:t*"), &backends), [""; 0]);
         assert_eq!(
-            strangers(&selector("backend:tmx"), backends()),
+            strangers(&selector("backend:tmx"), &backends),
             ["`backend:tmx` selects nothing: no backend has that name; there are: kiro-cli, tmux"]
         );
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use reap::config::Mode;
 use reap::core::clean;
 use reap::core::guard::{self, Refusal};
 use reap::core::ids::PluginName;
@@ -9,11 +10,10 @@ use reap::core::judge::Judged;
 use reap::core::session::Fact;
 use reap::core::time::Timestamp;
 use reap::core::vote::Decision;
-use reap::plugins::{Plugin, State};
-use reap::runtime::World;
 use reap::view::{self, DetailView, VoteView};
-use reap::{Pass, Reap, Voter};
+use reap::{Config, Pass};
 
+use super::desk::Desk;
 use super::doubts;
 use super::error::{CliError, Exit};
 use super::output::{Style, Ui};
@@ -31,13 +31,13 @@ pub struct Args {
     json: bool,
 }
 
-pub async fn run(args: &Args, reap: &Reap, ui: &mut Ui) -> Result<Exit, CliError> {
-    let pass = ui.during("looking", reap.look()).await;
+pub async fn run(args: &Args, desk: &Desk, ui: &mut Ui) -> Result<Exit, CliError> {
+    let pass = desk.pass(ui).await?;
     let judged = named(std::slice::from_ref(&args.session), &pass)?[0];
     if args.json {
         ui.json(&DetailView::of(&pass, judged))?;
     } else {
-        ui.print(&render(&pass, judged, &Policies::of(reap), ui.colours()));
+        ui.print(&render(&pass, judged, &Policies::of(desk.config()), ui.colours()));
     }
     doubts::report(&pass, ui);
     Ok(Exit::Done)
@@ -53,14 +53,13 @@ struct Policies {
 }
 
 impl Policies {
-    fn of(reap: &Reap) -> Self {
-        let asked = |voter: &Voter| Some((voter.name.clone(), voter.select.as_ref()?.to_string()));
-        let is_policy =
-            |plugin: &&Plugin| plugin.manifest().is_some_and(|manifest| manifest.world == World::Policy);
-        let off = reap.plugins().iter().filter(|plugin| matches!(plugin.state, State::Off)).filter(is_policy);
+    fn of(config: &Config) -> Self {
+        let (off, on): (Vec<_>, Vec<_>) =
+            config.policies.iter().partition(|(_, policy)| policy.mode == Mode::Off);
+        let asked = on.into_iter().filter_map(|(name, policy)| Some((name, policy.select.as_ref()?)));
         Self {
-            asked_about: reap.voters().iter().filter_map(asked).collect(),
-            off: off.map(|plugin| plugin.entry.name.clone()).collect(),
+            asked_about: asked.map(|(name, select)| (name.clone(), select.to_string())).collect(),
+            off: off.into_iter().map(|(name, _)| name.to_string()).collect(),
         }
     }
 
@@ -75,7 +74,7 @@ impl Policies {
 
 fn render(pass: &Pass, judged: &Judged, policies: &Policies, colours: bool) -> String {
     let mut text = String::new();
-    let fields = fields(judged, pass.observation.at);
+    let fields = fields(judged, pass.at);
     let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in fields {
         let name = Style::Dim.paint(&format!("{:<width$}", clean::line(&name)), colours);

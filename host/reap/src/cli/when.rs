@@ -13,6 +13,13 @@ pub fn ago(span: Option<Span>) -> String {
         .map_or_else(|| "now".to_owned(), |(length, unit)| format!("{}{unit} ago", span.millis() / length))
 }
 
+/// "in 3h", by the longest unit only. "now" when it is not to come any more.
+pub fn ahead(time: Timestamp, now: Timestamp) -> String {
+    let left = time.since(now);
+    let unit = UNITS.iter().find(|(length, _)| left.millis() >= *length);
+    unit.map_or_else(|| "now".to_owned(), |(length, unit)| format!("in {}{unit}", left.millis() / length))
+}
+
 /// A moment, and how long ago it was.
 pub fn moment(time: Option<Timestamp>, now: Timestamp) -> String {
     time.map_or_else(|| "not known".to_owned(), |time| format!("{time} ({})", ago(Some(now.since(time)))))
@@ -30,5 +37,9 @@ mod tests {
             assert_eq!(ago(Some(Span::from_millis(millis))), text);
         }
         assert_eq!(ago(None), "-");
+        let now = Timestamp::from_millis(100_000_000);
+        for (millis, text) in [(99_000_000, "now"), (100_000_999, "now"), (107_300_000, "in 2h")] {
+            assert_eq!(ahead(Timestamp::from_millis(millis), now), text);
+        }
     }
 }

@@ -6,16 +6,16 @@
 //! as a valid one, and what is left over in the end is unknown.
 
 use std::fmt::Display;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
 use reap_core::session::Value;
 use reap_core::time::Span;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
+use super::RawSetting;
 use super::error::{ConfigError, choices};
-use super::{Mode, RawSetting};
 
 /// The text of a file, to tell where in it something stands.
 #[derive(Clone, Copy)]
@@ -58,6 +58,19 @@ impl<'d> Section<'d> {
         Some(self.entry(key, value))
     }
 
+    /// Takes the entry of that name over into `value`, if there is one.
+    pub fn set<T>(
+        &mut self,
+        key: &'static str,
+        value: &mut T,
+        read: impl FnOnce(Entry<'d>) -> Result<T, ConfigError>,
+    ) -> Result<(), ConfigError> {
+        if let Some(entry) = self.take(key) {
+            *value = read(entry)?;
+        }
+        Ok(())
+    }
+
     /// Takes a table. An absent one reads as an empty one.
     pub fn section(&mut self, key: &'static str) -> Result<Section<'d>, ConfigError> {
         match self.take(key) {
@@ -84,14 +97,27 @@ impl<'d> Section<'d> {
             .collect()
     }
 
+    /// Takes the tables that are left, in the order of the file. Whatever else
+    /// is left is unknown; `besides` says of the tables what they are.
+    pub fn tables(self, besides: &str) -> Result<Vec<(String, Entry<'d>)>, ConfigError> {
+        let others = self.left.iter().filter(|(_, value)| !value.get_ref().is_table());
+        match others.map(|(key, _)| key).min_by_key(|key| key.span().start) {
+            Some(key) => Err(self.unknown(key, besides)),
+            None => Ok(self.rest()),
+        }
+    }
+
     /// Ends the reading: what is left is unknown.
     pub fn finish(self) -> Result<(), ConfigError> {
-        let Some(key) = self.left.keys().min_by_key(|key| key.span().start) else { return Ok(()) };
+        let first = self.left.keys().min_by_key(|key| key.span().start);
+        first.map_or(Ok(()), |key| Err(self.unknown(key, "")))
+    }
+
+    fn unknown(&self, key: &Spanned<DeString<'d>>, besides: &str) -> ConfigError {
         let place = if self.name.is_empty() { "here".to_owned() } else { format!("in [{}]", self.name) };
-        Err(self.document.error(
-            key.span(),
-            format!("unknown key `{}` {place}; valid keys are {}", key.get_ref(), choices(self.valid)),
-        ))
+        let valid = choices(self.valid.iter().copied());
+        let message = format!("unknown key `{}` {place}; valid keys are {valid}{besides}", key.get_ref());
+        self.document.error(key.span(), message)
     }
 
     fn entry(&self, key: &str, value: Spanned<DeValue<'d>>) -> Entry<'d> {
@@ -161,19 +187,49 @@ impl<'d> Entry<'d> {
         text.parse().map_err(|error| self.error(error))
     }
 
-    pub fn mode(&self) -> Result<Mode, ConfigError> {
+    /// A length of time that is not too short.
+    pub fn span_from(&self, least: Span) -> Result<Span, ConfigError> {
+        let span = self.span()?;
+        let wrong = || self.expected(&format!("a length of time of {least} or more"));
+        if span < least { Err(wrong()) } else { Ok(span) }
+    }
+
+    /// A length of time within these bounds.
+    pub fn span_in(&self, bounds: RangeInclusive<Span>) -> Result<Span, ConfigError> {
+        let span = self.span()?;
+        let (least, most) = (bounds.start(), bounds.end());
+        let wrong = || self.expected(&format!("a length of time from {least} to {most}"));
+        if bounds.contains(&span) { Ok(span) } else { Err(wrong()) }
+    }
+
+    /// One of the modes that there are, by its word.
+    pub fn mode<M: Copy, const N: usize>(
+        &self,
+        all: [M; N],
+        word: fn(M) -> &'static str,
+    ) -> Result<M, ConfigError> {
         let text = self.text()?;
-        Mode::ALL.into_iter().find(|mode| mode.word() == text).ok_or_else(|| {
-            self.error(format!("{text:?} is no mode; valid are {}", choices(Mode::ALL.map(Mode::word))))
-        })
+        all.into_iter()
+            .find(|mode| word(*mode) == text)
+            .ok_or_else(|| self.error(format!("{text:?} is no mode; valid are {}", choices(all.map(word)))))
     }
 
     pub fn number(&self) -> Result<i64, ConfigError> {
-        let number = self.value.as_integer();
-        number
-            .and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok())
-            .filter(|number| *number >= 0)
-            .ok_or_else(|| self.expected("a whole number that is not negative"))
+        let number = self.whole().filter(|number| *number >= 0);
+        number.ok_or_else(|| self.expected("a whole number that is not negative"))
+    }
+
+    /// A whole number within these bounds.
+    pub fn number_in<N: TryFrom<i64>>(&self, bounds: RangeInclusive<i64>) -> Result<N, ConfigError> {
+        let number = self.whole().filter(|number| bounds.contains(number));
+        number.and_then(|number| N::try_from(number).ok()).ok_or_else(|| {
+            self.expected(&format!("a whole number from {} to {}", bounds.start(), bounds.end()))
+        })
+    }
+
+    fn whole(&self) -> Option<i64> {
+        let number = self.value.as_integer()?;
+        i64::from_str_radix(number.as_str(), number.radix()).ok()
     }
 
     /// Each text of a list, with its own place.

@@ -5,9 +5,11 @@
 //! where it is and what would be right. With no file at all everything has a
 //! default, and the defaults are the careful choice.
 
+mod daemon;
 mod document;
 mod error;
 mod read;
+mod rules;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -15,13 +17,19 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use reap_core::cycle::Rules;
 use reap_core::guard::GuardRules;
 use reap_core::ids::PluginName;
+use reap_core::locks::LockRules;
+use reap_core::reconcile::RecordRules;
 use reap_core::selector::Selector;
 use reap_core::session::Value;
+use reap_core::sweep::SweepRules;
 use reap_core::time::Span;
 use reap_runtime::Limits;
+use reap_store::retention;
 
+pub use daemon::{DaemonConfig, DaemonMode, Listen};
 pub use error::ConfigError;
 pub(crate) use settings::{complete, line_of};
 
@@ -39,10 +47,25 @@ const LARGEST: u64 = 1 << 20;
 pub struct Config {
     /// The file that this was read from; nothing when these are the defaults.
     pub file: Option<PathBuf>,
+    /// The SHA-256 of its text. Nothing when these are the defaults.
+    pub digest: Option<String>,
     /// What is never ended.
     pub guard: GuardRules,
+    /// What the operator can set of the records.
+    pub records: RecordRules,
     /// How long a plan may be applied after it was made.
     pub lifetime: Span,
+    /// When an orphan is due, how much may be ended at once, when a failed end is
+    /// tried again. Its `lifetime` is the one above.
+    pub sweep: SweepRules,
+    /// Where in the file the tables with limits of single backends begin.
+    pub limit_lines: BTreeMap<PluginName, Option<usize>>,
+    /// Who locks the directory that they work in.
+    pub locks: LockRules,
+    /// How much of the journal, the observations and the tombstones is kept.
+    pub keep: retention::Limits,
+    /// How the daemon runs.
+    pub daemon: DaemonConfig,
     /// Folders with plugins of others.
     pub folders: Vec<PathBuf>,
     /// What is said of single backends.
@@ -53,10 +76,18 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
+        let sweep = SweepRules::default();
         Self {
             file: None,
+            digest: None,
             guard: GuardRules::default(),
-            lifetime: Span::from_secs(15 * 60),
+            records: RecordRules::default(),
+            lifetime: sweep.lifetime,
+            sweep,
+            limit_lines: BTreeMap::new(),
+            locks: LockRules::default(),
+            keep: retention::Limits::default(),
+            daemon: DaemonConfig::default(),
             folders: Vec::new(),
             backends: BTreeMap::new(),
             policies: BTreeMap::new(),
@@ -177,6 +208,16 @@ impl Config {
     /// from.
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
         read::config(text, file)
+    }
+
+    /// Everything that can be set of a cycle.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            records: self.records,
+            locks: self.locks.clone(),
+            guard: self.guard.clone(),
+            sweep: self.sweep.clone(),
+        }
     }
 
     /// What is said of this backend, or the default.

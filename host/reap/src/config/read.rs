@@ -7,25 +7,44 @@ use reap_core::guard::GuardRules;
 use reap_core::ids::PluginName;
 use reap_core::selector::Selector;
 use reap_runtime::Limits;
+use sha2::{Digest, Sha256};
 
 use super::document::{Document, Entry, Section};
 use super::error::{ConfigError, choices};
-use super::{BackendConfig, Config, Mode, PolicyConfig, RawSetting};
+use super::{BackendConfig, Config, Mode, PolicyConfig, RawSetting, daemon, rules};
+
+/// By which two readings of a file are compared.
+fn digest(text: &str) -> String {
+    use std::fmt::Write;
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // a String takes everything
+        hex
+    })
+}
 
 pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     let mut root = Document { file, text }.root()?;
     let guard = guard(root.section("guard")?)?;
-    let mut plan = root.section("plan")?;
-    let lifetime = plan.take("lifetime").map(|entry| entry.span()).transpose()?;
-    plan.finish()?;
+    let records = rules::records(root.section("records")?)?;
+    let (sweep, limit_lines) = rules::sweep(&mut root)?;
+    let locks = rules::locks(root.section("locks")?)?;
+    let keep = rules::keep(root.section("store")?)?;
+    let daemon = daemon::read(root.section("daemon")?, file)?;
     let folders = folders(root.section("plugins")?, file)?;
-    let backends = each_plugin(root.section("backends")?, backend)?;
-    let policies = each_plugin(root.section("policies")?, policy)?;
+    let backends = each_plugin(root.section("backends")?.rest(), backend)?;
+    let policies = each_plugin(root.section("policies")?.rest(), policy)?;
     root.finish()?;
     Ok(Config {
         file: Some(file.to_owned()),
+        digest: Some(digest(text)),
         guard,
-        lifetime: lifetime.unwrap_or(Config::default().lifetime),
+        records,
+        lifetime: sweep.lifetime,
+        sweep,
+        limit_lines,
+        locks,
+        keep,
+        daemon,
         folders,
         backends,
         policies,
@@ -34,17 +53,15 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
 
 fn guard(mut section: Section<'_>) -> Result<GuardRules, ConfigError> {
     let mut rules = GuardRules::default();
-    if let Some(entry) = section.take("start_grace") {
-        rules.start_grace = entry.span()?;
-    }
-    if let Some(entry) = section.take("active_within") {
-        rules.active_within = entry.span()?;
-    }
-    if let Some(entry) = section.take("protect") {
-        rules.protect = entry.texts()?.iter().map(selector).collect::<Result<_, _>>()?;
-    }
+    section.set("start_grace", &mut rules.start_grace, |entry| entry.span())?;
+    section.set("active_within", &mut rules.active_within, |entry| entry.span())?;
+    section.set("protect", &mut rules.protect, selectors)?;
     section.finish()?;
     Ok(rules)
+}
+
+pub(super) fn selectors(entry: Entry<'_>) -> Result<Vec<Selector>, ConfigError> {
+    entry.texts()?.iter().map(selector).collect()
 }
 
 fn selector(entry: &Entry<'_>) -> Result<Selector, ConfigError> {
@@ -59,19 +76,19 @@ fn folders(mut section: Section<'_>, file: &Path) -> Result<Vec<PathBuf>, Config
 
 /// `~/` is the home folder; other relative paths start at the file's folder,
 /// because the folder that Reap happens to be started in means nothing.
-fn from_config(path: &str, file: &Path) -> PathBuf {
+pub(super) fn from_config(path: &str, file: &Path) -> PathBuf {
     if let (Some(below), Some(home)) = (path.strip_prefix("~/"), std::env::home_dir()) {
         return home.join(below);
     }
     file.parent().unwrap_or(Path::new("")).join(path)
 }
 
-fn each_plugin<'d, T>(
-    section: Section<'d>,
+pub(super) fn each_plugin<'d, T>(
+    tables: Vec<(String, Entry<'d>)>,
     read: impl Fn(Section<'d>, Option<usize>) -> Result<T, ConfigError>,
 ) -> Result<BTreeMap<PluginName, T>, ConfigError> {
     let mut all = BTreeMap::new();
-    for (name, entry) in section.rest() {
+    for (name, entry) in tables {
         let name = PluginName::new(name).map_err(|error| entry.error(error))?;
         let line = Some(entry.place().line());
         all.insert(name, read(entry.section()?, line)?);
@@ -86,7 +103,11 @@ fn backend(mut section: Section<'_>, line: Option<usize>) -> Result<BackendConfi
 }
 
 fn policy(mut section: Section<'_>, line: Option<usize>) -> Result<PolicyConfig, ConfigError> {
-    let mode = section.take("mode").map(|entry| entry.mode()).transpose()?.unwrap_or(Mode::Active);
+    let mode = section
+        .take("mode")
+        .map(|entry| entry.mode(Mode::ALL, Mode::word))
+        .transpose()?
+        .unwrap_or(Mode::Active);
     let select = section.take("select").map(|entry| selector(&entry)).transpose()?;
     let limits = limits(section.take("limits"), &Limits::for_policy())?;
     Ok(PolicyConfig { mode, select, limits, settings: settings(section)?, line })
@@ -175,7 +196,8 @@ mod tests {
             (
                 "\n[gaurd]",
                 2,
-                "unknown key `gaurd` here; valid keys are `guard`, `plan`, `plugins`, `backends`",
+                "unknown key `gaurd` here; valid keys are `guard`, `records`, `marks`, `limits`, `plan`, \
+                 `retry`, `locks`, `store`, `daemon`, `plugins`, `backends`, `policies`",
             ),
             ("[guard]\nstart = 1\nx = 2", 2, "unknown key `start` in [guard]; valid keys are `start_grace`"),
             ("guard = 1", 1, "`guard`: expected a table [guard], found the number 1"),

@@ -77,6 +77,7 @@ pub fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError
     refuse_doubles(&mut entries);
     add_gone(&mut entries, &approvals);
     check_tables(config, &entries)?;
+    check_limits(config, &entries)?;
     Ok(entries)
 }
 
@@ -193,25 +194,41 @@ fn check_tables(config: &Config, entries: &[Entry]) -> Result<(), PluginsError> 
     let tables = config.backends.iter().map(|(name, table)| (World::Backend, name, table.line));
     let tables = tables.chain(config.policies.iter().map(|(name, table)| (World::Policy, name, table.line)));
     for (world, name, line) in tables {
-        let world_of = |entry: &Entry| entry.found.as_ref().ok().map(|found| found.manifest.world);
         let named = entries.iter().find(|entry| entry.name == name.as_str());
         if named.is_some_and(|entry| world_of(entry).is_none_or(|known| known == world)) {
             continue;
         }
         let message = match named {
             Some(_) => format!("{name} is no {}; write [{}.{name}]", world.word(), table(other(world))),
-            None => {
-                let known: Vec<&str> = entries
-                    .iter()
-                    .filter(|entry| world_of(entry) == Some(world))
-                    .map(|entry| entry.name.as_str())
-                    .collect();
-                format!("there is no {} {name}; there are: {}", world.word(), known.join(", "))
-            }
+            None => format!("there is no {} {name}; there are: {}", world.word(), known(entries, world)),
         };
         return Err(config.error(line, message).into());
     }
     Ok(())
+}
+
+/// So does each table of blast limits: the backend that was meant would be left
+/// with those of all.
+fn check_limits(config: &Config, entries: &[Entry]) -> Result<(), PluginsError> {
+    for (name, line) in &config.limit_lines {
+        let named = entries.iter().find(|entry| entry.name == name.as_str());
+        if named.is_none_or(|entry| world_of(entry).is_some_and(|world| world != World::Backend)) {
+            let known = known(entries, World::Backend);
+            let message = format!("[limits.{name}]: there is no backend {name}; there are: {known}");
+            return Err(config.error(*line, message).into());
+        }
+    }
+    Ok(())
+}
+
+fn known(entries: &[Entry], world: World) -> String {
+    let known = entries.iter().filter(|entry| world_of(entry) == Some(world));
+    known.map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// What it is, where that could be read.
+fn world_of(entry: &Entry) -> Option<World> {
+    entry.found.as_ref().ok().map(|found| found.manifest.world)
 }
 
 fn other(world: World) -> World {
@@ -270,7 +287,10 @@ mod tests {
     fn the_bundled_plugins_are_whole() {
         let entries = Place::new(&[]).gather("").expect("gathered");
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-        assert_eq!(names, ["tmux", "dead-panes", "idle-shell"]);
+        assert_eq!(
+            names,
+            ["tmux", "kiro-cli", "dead-panes", "idle-shell", "kiro-orphans", "kiro-stale-locks"]
+        );
         assert!(entries.iter().all(|entry| entry.found.is_ok()), "{entries:?}");
     }
 
@@ -285,7 +305,7 @@ mod tests {
             ("README.md", "not a plugin"),
         ]);
         let entries = place.gather("").expect("gathered");
-        assert_eq!(entries.len(), 3 + 5);
+        assert_eq!(entries.len(), BUNDLED.len() + 5);
         assert_eq!(error_of(&entries, "mine"), "");
         assert!(error_of(&entries, "bare").contains("its manifest bare.toml is missing"));
         assert!(error_of(&entries, "wrong").contains("the file must be named mine.toml"));
@@ -298,7 +318,7 @@ mod tests {
     fn a_plugin_of_others_begins_unapproved() {
         let place = Place::new(&[("mine.toml", POLICY)]);
         let entries = place.gather("").expect("gathered");
-        let mine = entries[3].found.as_ref().expect("good");
+        let mine = entries[BUNDLED.len()].found.as_ref().expect("good");
         assert_eq!(mine.standing, Standing::New);
         assert!(!place.paths.state.exists(), "looking writes nothing");
     }
@@ -307,7 +327,7 @@ mod tests {
     fn a_name_with_dots_finds_its_own_files() {
         let place = Place::new(&[("my.rules.toml", POLICY), ("my.rules.wasm", ""), ("my.toml", POLICY)]);
         let entries = place.gather("").expect("gathered");
-        assert_eq!(entries.len(), 3 + 2);
+        assert_eq!(entries.len(), BUNDLED.len() + 2);
         let error = error_of(&entries, "my.rules");
         assert!(error.contains("/my.rules.toml: ") && error.contains("must be named mine.toml"), "{error}");
         let origin = &entries.iter().find(|entry| entry.name == "my.rules").expect("found").origin;
@@ -344,7 +364,7 @@ mod tests {
         let tables = "[policies.mine]\nselect = \"title:a\"\n[backends.theirs]\n";
         for entries in [place.gather(tables), gather(&Config::default(), &place.paths)] {
             let entries = entries.expect("the tables are for plugins that are known");
-            let gone = entries[3..].iter().map(|entry| (entry.name.as_str(), entry.relied_on));
+            let gone = entries[BUNDLED.len()..].iter().map(|entry| (entry.name.as_str(), entry.relied_on));
             let gone: Vec<_> = gone.collect();
             assert_eq!(gone, [("mine", Some(World::Policy)), ("theirs", Some(World::Backend))]);
             let error = error_of(&entries, "mine");
@@ -357,7 +377,7 @@ mod tests {
             approvals.revoke(name);
         });
         approvals.save(&place.paths).expect("saved");
-        assert_eq!(place.gather("").expect("gathered").len(), 3);
+        assert_eq!(place.gather("").expect("gathered").len(), BUNDLED.len());
     }
 
     #[test]
@@ -367,10 +387,13 @@ mod tests {
             ("[backends.tmx]\n", "line 3: there is no backend tmx; there are: tmux"),
             ("[policies.idle]\n", "there is no policy idle; there are: dead-panes, idle-shell"),
             ("[backends.idle-shell]\n", "idle-shell is no backend; write [policies.idle-shell]"),
+            ("[limits.tmx]\n", "line 3: [limits.tmx]: there is no backend tmx; there are: tmux"),
+            ("[limits.idle-shell]\n", "there is no backend idle-shell; there are: tmux"),
         ];
         for (config, message) in cases {
             let error = place.gather(config).expect_err(config).to_string();
             assert!(error.contains(message), "{error}");
         }
+        place.gather("[backends.tmux]\n[policies.idle-shell]\n[limits.tmux]\n").expect("all are there");
     }
 }

@@ -11,6 +11,7 @@ pub mod catalogue;
 mod load;
 mod origin;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
@@ -181,6 +182,14 @@ impl Plugins {
     /// All of them, the bundled ones first.
     pub fn iter(&self) -> impl Iterator<Item = &Plugin> {
         self.all.iter()
+    }
+
+    /// The environment variables that decide where the plugins that run look for
+    /// sessions, as this process has them. In another environment they see others.
+    pub fn surroundings(&self) -> BTreeMap<String, Option<String>> {
+        let ready = self.all.iter().filter(|plugin| matches!(plugin.state, State::Ready(_)));
+        let names = ready.filter_map(Plugin::manifest).flat_map(|manifest| manifest.asks.variables());
+        names.map(|name| (name.to_owned(), std::env::var(name).ok())).collect()
     }
 
     /// What is not as it should be, in words for a person. Backends that are

@@ -6,6 +6,10 @@
 
 mod session;
 mod settled;
+mod status;
 
 pub use session::{DetailView, SessionView, VoteView, votes};
-pub use settled::{SettledView, outcome_word};
+pub use settled::{ItemView, SettledView, outcome_word};
+pub use status::{
+    BackendStatus, CycleStatus, DaemonStatus, HeldStatus, JournalStatus, MarkStatus, PluginStatus, Status,
+};

@@ -22,8 +22,9 @@ pub struct SettledView<'a> {
     unknown: &'a [Unknown],
 }
 
+/// One item of a plan that was carried out.
 #[derive(Debug, Serialize)]
-struct ItemView<'a> {
+pub struct ItemView<'a> {
     #[serde(flatten)]
     item: &'a Item,
     /// `ended`, `skipped` or `failed`.
@@ -43,7 +44,7 @@ impl<'a> SettledView<'a> {
             made: plan.made,
             expires: plan.expires,
             selector: plan.selector.as_deref(),
-            items: settled.iter().map(item_view).collect(),
+            items: settled.iter().map(ItemView::from).collect(),
             kept: &plan.kept,
             held: &plan.held,
             unknown: &plan.unknown,
@@ -51,13 +52,15 @@ impl<'a> SettledView<'a> {
     }
 }
 
-fn item_view(settled: &Settled) -> ItemView<'_> {
-    let (reason, survivors, notes): (Option<&str>, &[Survivor], &[String]) = match &settled.outcome {
-        Outcome::Ended { notes } => (None, &[], notes),
-        Outcome::Skipped { reason } => (Some(reason), &[], &[]),
-        Outcome::Failed { reason, survivors } => (Some(reason), survivors, &[]),
-    };
-    ItemView { item: &settled.item, outcome: outcome_word(&settled.outcome), survivors, reason, notes }
+impl<'a> From<&'a Settled> for ItemView<'a> {
+    fn from(settled: &'a Settled) -> Self {
+        let (reason, survivors, notes): (Option<&str>, &[Survivor], &[String]) = match &settled.outcome {
+            Outcome::Ended { notes } => (None, &[], notes),
+            Outcome::Skipped { reason } => (Some(reason), &[], &[]),
+            Outcome::Failed { reason, survivors } => (Some(reason), survivors, &[]),
+        };
+        Self { item: &settled.item, outcome: outcome_word(&settled.outcome), survivors, reason, notes }
+    }
 }
 
 /// The word for an outcome.
@@ -88,8 +91,7 @@ mod tests {
         let pass = pass();
         let everything = Selector::everything();
         let (lifts, lifetime) = (Lifts::default(), Span::from_secs(900));
-        let plan =
-            Plan::cleanup(&pass.judged, pass.unknown(), &everything, lifts, pass.observation.at, lifetime);
+        let plan = Plan::cleanup(&pass.judged, pass.unknown.clone(), &everything, lifts, pass.at, lifetime);
         let process = ProcessId { pid: 80, started: 700 };
         let survivors = vec![Survivor { process, reason: "it ignores KILL".to_owned() }];
         let outcome = Outcome::Failed { reason: "one process lives on".to_owned(), survivors };
@@ -179,8 +181,7 @@ mod tests {
     #[test]
     fn each_outcome_has_all_fields() {
         let pass = pass();
-        let plan =
-            Plan::kill(&[&pass.judged[0]], Lifts::default(), pass.observation.at, Span::from_secs(900));
+        let plan = Plan::kill(&[&pass.judged[0]], Lifts::default(), pass.at, Span::from_secs(900));
         let outcomes = [
             (Outcome::Ended { notes: vec!["its windows live on".into()] }, "ended", "null"),
             (Outcome::Skipped { reason: "it is gone".into() }, "skipped", "\"it is gone\""),
