@@ -101,16 +101,17 @@ fn timed(mut command: Command, lines: usize) -> Duration {
     took
 }
 
-/// What the plugin asks of sessions and of panes, in one row.
+/// What the plugin asks of sessions and, within each, of its panes, as the row of
+/// a pane.
 fn same_fields() -> String {
     let manifest: toml::Table = MANIFEST.parse().expect("the manifest is TOML");
     let words = manifest["asks"]["commands"]["scan"]["run"].as_array().expect("a command line");
     let words: Vec<&str> = words.iter().filter_map(|word| word.as_str()).collect();
-    let format_of = |command: &str| {
-        let at = words.iter().position(|word| *word == command).expect("a part of the scan");
-        words[at..].iter().skip_while(|word| **word != "-F").nth(1).expect("its format")
-    };
-    format!("{} {}", format_of("list-sessions"), format_of("list-panes"))
+    let at = words.iter().position(|word| *word == "list-sessions").expect("a part of the scan");
+    let format = words[at..].iter().skip_while(|word| **word != "-F").nth(1).expect("its format");
+    let (before, rest) = format.split_once("#{W:#{P:").expect("it goes through windows and panes");
+    let (panes, after) = rest.split_once("}}").expect("and comes to an end");
+    format!("{before}{panes}{after}")
 }
 
 /// A server with that many sessions of one plain shell each.

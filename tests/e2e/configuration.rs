@@ -7,7 +7,7 @@ use crate::support::{World, run};
 fn unknown_keys_and_bad_values_are_named_with_their_line() {
     let world = World::bare();
     let session = world.server("main").sleeper("work");
-    let cases: [(&str, &str, &[&str]); 18] = [
+    let cases: [(&str, &str, &[&str]); 28] = [
         ("[gaurd]\n", "line 1", &["gaurd", "guard", "policies"]),
         (
             "[guard]\n\nstart_grase = \"0s\"\n",
@@ -33,6 +33,16 @@ fn unknown_keys_and_bad_values_are_named_with_their_line() {
         ("[backends.tmux]\nenabled = true\nsockets = [\"here\"]\n", "line 3", &["sockets", "\"here\""]),
         ("[backends.tmux]\nsockets = [\n  \"/a\",\n  \"b\",\n]\n", "line 4", &["sockets", "\"b\""]),
         ("[backends.tmux]\nsocket = [\"/x\"]\n", "line 2", &["socket", "sockets"]),
+        ("[records]\nconfirmations = 0\n", "line 2", &["records.confirmations", "from 1 to"]),
+        ("[marks]\ngrase = \"1m\"\n", "line 2", &["grase", "times", "grace", "longest_gap"]),
+        ("[limits]\npercent = 101\n", "line 2", &["limits.percent", "from 1 to 100", "101"]),
+        ("[limits.tmux]\n\nper_cycle = 0\n", "line 3", &["limits.tmux.per_cycle", "from 1 to"]),
+        ("[limits]\nfloor = 1\n[limits.tmx]\n", "line 3", &["limits.tmx", "there are: ", "tmux"]),
+        ("[retry]\nlongest = \"1s\"\n", "line 2", &["retry.longest", "`first` is 1m"]),
+        ("[locks]\nautomatic = [\"titel:x\"]\n", "line 2", &["titel:x", "title:"]),
+        ("[store]\njournal_age = \"30s\"\n", "line 2", &["store.journal_age", "1h or more", "30s"]),
+        ("[daemon]\nmode = \"on\"\n", "line 2", &["daemon.mode", "observe", "enforce"]),
+        ("[daemon]\nlisten = \"127.0.0.1:0\"\n", "line 2", &["daemon.listen", "token_file"]),
         ("[guard\n", "line 1", &["reap.toml"]),
     ];
     for (text, line, words) in cases {

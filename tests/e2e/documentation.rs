@@ -1,6 +1,7 @@
 //! What the documentation says is what the program does: every example runs, every
 //! field and key in a table exists, and none is missing there.
 
+mod api;
 mod markdown;
 mod transcript;
 
@@ -18,7 +19,7 @@ use reap::core::time::Timestamp;
 use reap::runtime::Limits;
 use serde_json::Value;
 
-use crate::support::{Json, Ran, World};
+use crate::support::{Json, Ran, World, holds, quick};
 use Presence::{May, Must};
 use markdown::{PAGES, anchor, page, root, words};
 
@@ -168,10 +169,43 @@ fn real_fields() -> Fields {
     add("Lifts", &[plan.at("/items/0/lifts")], &[]);
     add("Kept", &plan.at("/kept").list(), &[]);
     add("Outcome", &done.at("/items").list(), &plan.at("/items/0").fields());
+    daemon_fields(&mut add);
     for (name, seen) in rare() {
         add(name, &seen.map(|json| Json::new(json.expect("JSON"))), &[]);
     }
     all
+}
+
+/// What only a daemon tells, and what it leaves behind.
+fn daemon_fields(add: &mut impl FnMut(&str, &[Json], &[&str])) {
+    let world = World::with(&format!("{}[locks]\nautomatic = [\"title:auto-*\"]\n", quick("observe")));
+    let server = world.server("main");
+    for name in ["auto-1", "auto-2", "c", "d", "e", "f"] {
+        server.shell(name);
+    }
+    let alone = world.reap(&["status", "--json"]).exits(0).json();
+    let daemon = world.daemon();
+    holds("a held plan", || !daemon.status().at("/held").list().is_empty());
+    world.reap(&["lock", "/", "--as", "me"]).exits(0);
+    let locks = world.reap(&["locks", "--json"]).exits(0).json().list();
+    let contenders: Vec<Json> = locks.iter().flat_map(|lock| lock.at("/contenders").list()).collect();
+    let status = daemon.status();
+    let part = |pointer: &str| [status.at(pointer)];
+    add("Daemon", &part("/daemon"), &[]);
+    add("Cycle", &part("/cycle"), &[]);
+    add("Cost", &part("/cycle/cost"), &[]);
+    add("Backend", &status.at("/backends").list(), &[]);
+    add("Plugin", &status.at("/plugins").list(), &[]);
+    add("Marks", &part("/marks"), &[]);
+    add("Waiting plan", &status.at("/held").list(), &[]);
+    add("Journal", &part("/journal"), &[]);
+    add("Lock", &locks, &[]);
+    add("Holder", &locks.iter().map(|lock| lock.at("/holder")).collect::<Vec<_>>(), &[]);
+    assert_eq!(contenders.len(), 1, "{locks:?}");
+    add("Known session", &contenders, &[]);
+    add("Entry", &world.journal(), &[]);
+    add("Status", &[status, alone], &[]);
+    assert_eq!(daemon.stop(), 0);
 }
 
 /// What a run on a healthy machine does not give.
@@ -227,13 +261,25 @@ fn keys(headings: &[&str]) -> BTreeSet<String> {
     tables.flat_map(|table| table.names().into_iter().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
+/// The tables whose keys are all Reap's own.
+const KNOWN_TABLES: [&str; 10] =
+    ["guard", "records", "marks", "limits", "plan", "retry", "locks", "store", "daemon", "plugins"];
+
 #[test]
 fn the_keys_of_the_configuration_are_those_of_the_tables() {
     let world = World::bare();
-    for table in ["guard", "plan", "plugins"] {
+    for table in KNOWN_TABLES {
         assert_eq!(keys(&[table]), valid(&world, &format!("[{table}]")), "{table}");
     }
-    for (kind, name) in [("backends", "tmux"), ("policies", "dead-panes"), ("policies", "idle-shell")] {
+    assert_eq!(keys(&["limits"]), valid(&world, "[limits.tmux]"));
+    for (kind, name) in [
+        ("backends", "tmux"),
+        ("backends", "kiro-cli"),
+        ("policies", "dead-panes"),
+        ("policies", "idle-shell"),
+        ("policies", "kiro-orphans"),
+        ("policies", "kiro-stale-locks"),
+    ] {
         let (any, table) = (format!("{kind}.NAME"), format!("{kind}.{name}"));
         assert_eq!(keys(&[&any, &table]), valid(&world, &format!("[{table}]")), "{table}");
         let limits =
@@ -275,9 +321,11 @@ fn the_documented_defaults_are_the_defaults() {
     let (said, none) = (reap::Config::parse(block, Path::new("x")), reap::Config::default());
     let said = said.expect("good");
     assert_eq!((said.guard, said.lifetime, said.folders), (none.guard, none.lifetime, none.folders));
+    assert_eq!((said.records, said.sweep, said.locks), (none.records, none.sweep, none.locks));
+    assert_eq!((said.keep, said.daemon), (none.keep, none.daemon));
     let world = World::bare();
     let file = world.write("whole.toml", block).to_string_lossy().into_owned();
-    for plugin in ["tmux", "dead-panes", "idle-shell"] {
+    for plugin in ["tmux", "kiro-cli", "dead-panes", "idle-shell", "kiro-orphans", "kiro-stale-locks"] {
         let inspect = |more: &[&str]| {
             let shown = world.reap(&[&["plugin", "inspect", plugin], more].concat()).exits(0).stdout;
             shown.split_once("\nCounters").expect("its counters").0.to_owned()
@@ -320,7 +368,8 @@ fn the_documented_limits_are_the_defaults() {
 #[test]
 fn the_messages_of_the_guide_are_in_the_program() {
     let mut sources = String::new();
-    for folder in ["host/core/src", "host/runtime/src", "host/reap/src", "plugins/tmux/src"] {
+    for folder in ["host/core/src", "host/runtime/src", "host/store/src", "host/reap/src", "plugins/tmux/src"]
+    {
         read_all(&root().join(folder), &mut sources);
     }
     let sources = template(&sources);
@@ -368,6 +417,32 @@ fn read_all(folder: &Path, into: &mut String) {
             pieces.for_each(|piece| into.push_str(piece.trim_start()));
         }
     }
+}
+
+/// Each case of the page names tests that exist, or says what it waits for.
+#[test]
+fn the_tests_of_the_incidents_exist() {
+    let rows: Vec<Vec<String>> =
+        page("docs/incidents.md").tables().into_iter().flat_map(|table| table.rows).collect();
+    assert!(rows.len() > 70, "only {} cases were found", rows.len());
+    for row in rows {
+        let tests: Vec<&str> = row[2].split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty() || row[2].starts_with("comes with "), "{row:?}");
+        for test in tests {
+            assert!(is_a_test(test), "there is no test {test}: {}", row[0]);
+        }
+    }
+}
+
+/// Whether this, a file and a name, is a test.
+fn is_a_test(test: &str) -> bool {
+    let Some((file, name)) = test.split_once("::") else { return false };
+    let Ok(text) = fs::read_to_string(root().join(file)) else { return false };
+    let Some(at) = text.find(&format!("fn {name}(")) else { return false };
+    let above = text[..at].lines().rev().map(str::trim);
+    let mut marks =
+        above.take_while(|line| line.is_empty() || line.starts_with("#[") || line.starts_with("//"));
+    marks.any(|mark| mark == "#[test]")
 }
 
 #[test]

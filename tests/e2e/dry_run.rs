@@ -3,7 +3,7 @@
 
 use crate::support::{Client, Snapshot, World};
 
-const LOOKS: [&[&str]; 9] = [
+const LOOKS: [&[&str]; 13] = [
     &["ls"],
     &["ls", "--json", "--all"],
     &["show", "orphan"],
@@ -13,6 +13,10 @@ const LOOKS: [&[&str]; 9] = [
     &["plan", "--overwrite", "-o", "../plan.json"],
     &["plugin", "list"],
     &["plugin", "inspect", "tmux"],
+    &["status"],
+    &["locks"],
+    &["journal"],
+    &["journal", "verify"],
 ];
 
 /// Without a terminal and without `--yes` these are looks as well.
@@ -55,6 +59,24 @@ fn looking_changes_nothing() {
         assert_eq!(compare(), before, "reap {words:?} changed something");
     }
     client.leave();
+}
+
+/// Where nothing was compiled yet, that is kept: what can be removed at any time.
+#[test]
+fn the_first_look_fills_the_cache_and_nothing_else() {
+    let world = World::cold();
+    let server = world.server("main");
+    server.sleeper("busy");
+    server.tmux(&["set-option", "-g", "automatic-rename", "off"]);
+    let names = ["state", "config", "home", "run", "tmux"];
+    let compare = || (names.map(|name| Snapshot::of(&world.path(name))), server.state());
+    let before = compare();
+    world.reap(&["cleanup", "--dry-run"]).exits(0);
+    assert_eq!(compare(), before);
+    let entries = std::fs::read_dir(world.path("")).expect("the world's folder");
+    let entries = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("ours"));
+    let others: Vec<String> = entries.filter(|entry| !names.contains(&&**entry)).collect();
+    assert_eq!(others, ["cache"]);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Plugins that attack: each is refused with a typed error, the next plugin runs,
 //! and nothing is ended that should not be.
 //!
-//! The backend of `tests/hostile` lists one session, `victim`, made of the
-//! processes that the test names. What it attacks with is a setting.
+//! The backend of `tests/hostile` lists a session `victim`, made of the processes
+//! that the test names, and others where it names processes for them. What it
+//! attacks with is a setting.
 
-use crate::support::{HOSTILE_BACKEND, Process, Ran, World};
+mod permits;
+
+use crate::support::{HOSTILE_BACKEND, Process, Ran, World, run};
 
 /// Small limits, so that an endless loop does not make the tests long.
 const LIMITS: &str =
@@ -18,13 +21,24 @@ fn world(attack: &str) -> World {
     world
 }
 
+/// The variable that names the processes of `victim`.
+const VICTIM: &str = "HOSTILE_PIDS";
+
 /// Runs reap with these processes as those of the victim.
 #[track_caller]
 fn reap(world: &World, victims: &[Process], words: &[&str]) -> Ran {
-    let named: Vec<String> = victims.iter().map(|one| format!("{}:{}", one.pid, one.started)).collect();
+    reap_with(world, &[(VICTIM, victims)], words)
+}
+
+/// Runs reap with these processes as those of the sessions of these variables.
+#[track_caller]
+fn reap_with(world: &World, listed: &[(&str, &[Process])], words: &[&str]) -> Ran {
     let mut command = world.reap_command(words);
-    command.env("HOSTILE_PIDS", named.join(","));
-    crate::support::run(&mut command)
+    for (variable, processes) in listed {
+        let named: Vec<String> = processes.iter().map(|one| format!("{}:{}", one.pid, one.started)).collect();
+        command.env(variable, named.join(","));
+    }
+    run(&mut command)
 }
 
 /// The plugin fails at listing, with this said of it, and tmux is listed all the
@@ -223,10 +237,26 @@ fn processes_of_others_are_not_ended_on_its_word() {
     assert!(claimed.iter().all(|process| process.lives()), "one of {claimed:?} was ended");
 }
 
+/// It may look at `sleep`s only, and says that its session has another program too.
+/// Nothing proves that one, so it is not ended; nor is it forgotten.
+#[test]
+fn a_process_that_it_may_not_look_at_lives_on_and_is_named() {
+    let world = world("");
+    let mut command = world.command("tail");
+    command.args(["-f", "/dev/null"]);
+    let (victim, other) = (world.bystander(), world.in_background(command));
+    let ran = reap(&world, &[victim, other], &["kill", "victim", "--yes", "--json"]).exits(5);
+    let item = ran.json().at("/items/0");
+    assert_eq!(item.at("/outcome").text(), "failed", "{ran}");
+    assert_eq!(item.at("/survivors/0/process/pid").number(), u64::from(other.pid), "{ran}");
+    assert!(!victim.lives() && other.lives(), "{ran}");
+}
+
 #[test]
 fn an_answer_about_another_instance_verifies_nothing() {
     let world = world("other-instance");
     let victim = world.bystander();
     let ran = reap(&world, &[victim], &["kill", "victim", "--yes", "--json"]).exits(5);
     assert_eq!(ran.json().at("/items/0/outcome").text(), "failed", "{ran}");
+    ran.says(&["it is not about nowhere"]);
 }

@@ -1,7 +1,7 @@
 //! Reap that runs inside a session never ends that session: it would cut off the
 //! branch it sits on.
 
-use crate::support::{Client, HOSTILE_POLICY, Session, World, holds};
+use crate::support::{Client, HOSTILE_POLICY, Session, World, holds, run, skip};
 
 /// A policy that calls everything an orphan.
 const ALL_ORPHANS: &str = "[plugins]\nfolders = [\"plugins\"]\n";
@@ -108,6 +108,30 @@ fn in_a_nested_tmux_neither_session_is_ended() {
     nested.reap(&["cleanup", "--yes", "--force"]).exits(0).says(&["Nothing to clean up"]);
     assert!(outer.lives() && nested.lives());
     person.leave();
+}
+
+/// As of a container whose socket folder is shared. The server's pid is none of
+/// this namespace, so nobody can tell who descends from its panes.
+#[test]
+fn a_server_whose_processes_cannot_be_seen_may_hold_reap_itself() {
+    const APART: [&str; 4] = ["--user", "--pid", "--fork", "--kill-child"];
+    let world = World::new();
+    if run(world.command("unshare").args(APART).arg("true")).code != 0 {
+        return skip("this user may not make a PID namespace");
+    }
+    let server = world.server("main");
+    server.sleeper("seen");
+    let apart = world.server("apart");
+    let line = "tmux -f /dev/null -S \"$0\" new-session -d -s unseen sleep 600; exec sleep 600";
+    let mut container = world.command("unshare");
+    container.args(APART).args(["sh", "-c", line, &apart.instance()]);
+    world.in_background(container);
+    holds("the server in the container", || apart.ids() == ["$0"]);
+    let shown = world.reap(&["show", "--json", "unseen"]).exits(0).json();
+    assert_eq!(shown.at("/activity").text(), "unknown");
+    world.reap(&["kill", "--yes", "--force", "unseen"]).exits(4).says(&["cannot be seen from here"]);
+    world.reap(&["kill", "--yes", "seen"]).exits(0);
+    assert_eq!(apart.ids(), ["$0"]);
 }
 
 /// The name says so: approving it is what makes the other tests here mean

@@ -5,19 +5,32 @@
 //! One module a topic. Each test has a world of its own (see `support`), so that
 //! they run side by side and never see a server of the user.
 
+mod api;
 mod applying;
+mod approve;
 mod configuration;
+mod crash;
+mod daemon;
+mod damage;
 mod documentation;
 mod dry_run;
+mod embedding;
 mod ending;
+mod evidence;
 mod hostile;
 mod inside;
+mod journal;
+mod kiro;
+mod last_moment;
 mod leftovers;
+mod locks;
 mod names;
+mod outage;
 mod output;
 mod plugins;
 mod policies;
 mod protection;
 mod shared_windows;
 mod sockets;
+mod status;
 mod support;

@@ -131,7 +131,7 @@ fn one_title_on_two_servers_names_neither() {
 /// Free text that tries to be rows of what tmux prints: of a session that does
 /// not exist, and of pid 1 in one that does.
 const FORGED: &str =
-    "x\nS $9 1 1 1 0 0 0 0 6  forged \nP $9 @9 %9 1 0 1\nP $0 @0 %0 1 0 1\n$9 %9 1 0 \nC $0 0\n";
+    "x\nS $9 1 1  0 0 0  @9%9:1:0:1; 6 forged \nS $0 1 1  0 0 0  @0%0:1:0:1; 1 x \n$9 %9 1 0 \nC $0 0\n";
 
 #[test]
 fn a_directory_that_imitates_rows_adds_nothing() {

@@ -1,7 +1,7 @@
 //! What the bundled policies find, what they must never find, and how votes
 //! become a verdict.
 
-use crate::support::{Client, HOSTILE_POLICY, Json, Session, World, holds};
+use crate::support::{Client, HOSTILE_POLICY, Json, Session, World, holds, skip};
 
 const AT_ONCE: &str = "[policies.idle-shell]\nafter = \"0s\"\n[policies.dead-panes]\nafter = \"0s\"\n";
 
@@ -112,6 +112,23 @@ fn a_shell_that_left_a_daemon_is_no_idle_shell() {
     assert!(session.lives() && daemon.lives());
 }
 
+/// What was started with `sudo` runs as somebody else, and is work all the same.
+#[test]
+fn a_shell_that_waits_for_another_users_program_is_no_idle_shell() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root can start a program as another user");
+    }
+    let world = World::with(AT_ONCE);
+    world.open_to_all();
+    let server = world.server("main");
+    let session = server.shell("sudo");
+    session.types("setpriv --reuid=65534 --clear-groups sleep 600");
+    holds("the program", || session.shows("#{pane_current_command}", "sleep"));
+    assert_eq!(vote(&world, "sudo"), "abstain");
+    world.reap(&["cleanup", "--yes"]).exits(0);
+    assert!(session.lives());
+}
+
 #[test]
 fn a_shadow_policy_is_recorded_and_never_counts() {
     let world = World::with(&format!("{AT_ONCE}mode = \"shadow\"\n"));
@@ -130,7 +147,7 @@ fn a_policy_that_is_off_is_not_asked() {
     let session = dead(&world, "done");
     let shown = world.reap(&["show", "--json", "done"]).exits(0).json();
     assert!(shown.at("/verdict/reasons").list().is_empty());
-    assert_eq!(shown.at("/votes").each("/policy"), ["idle-shell"]);
+    assert_eq!(shown.at("/votes").each("/policy"), ["idle-shell", "kiro-orphans", "kiro-stale-locks"]);
     world.reap(&["cleanup", "--yes"]).exits(0);
     assert!(session.lives());
 }
@@ -145,6 +162,26 @@ fn a_policy_is_asked_only_about_what_it_is_for() {
     let asked = |title: &str| world.reap(&["show", "--json", title]).exits(0).json().at("/votes");
     assert!(!asked("cron-1").find("/policy", "dead-panes").at("/vote").is_null());
     assert!(asked("other").find("/policy", "dead-panes").at("/vote").is_null(), "it was not asked");
+}
+
+/// So that a vote can be replayed: the time is the one that the policy is asked
+/// about, none goes by, and luck is always the same.
+#[test]
+fn a_policys_surroundings_never_differ() {
+    let world =
+        World::with("[plugins]\nfolders = [\"plugins\"]\n[policies.hostile-policy]\nattack = \"clock\"\n");
+    world.add_hostile_policy();
+    world.server("main").sleeper("work");
+    let told = || {
+        let reason = verdict(&world, "work").at("/reasons").find("/policy", HOSTILE_POLICY).at("/reason");
+        let words: Vec<String> = reason.text().split(' ').map(str::to_owned).collect();
+        <[String; 4]>::try_from(words).expect("four words")
+    };
+    let [first_time, first_clock, passed, luck] = told();
+    assert_eq!((&first_clock, &*passed), (&first_time, "0"));
+    let [time, clock, passed, same_luck] = told();
+    assert_eq!((&clock, &*passed, same_luck), (&time, "0", luck));
+    assert_ne!(time, first_time, "it is asked about the time of the run");
 }
 
 /// A session that one policy calls an orphan and another wants to keep.

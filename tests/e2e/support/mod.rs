@@ -8,25 +8,42 @@
 #![allow(dead_code, unused_imports, reason = "the tests and the benchmark each use a part of it")]
 
 mod client;
+mod daemon;
 mod family;
+mod front;
+mod gate;
 mod guest;
+mod http;
 mod json;
+mod manager;
+mod meddler;
+mod odd;
 mod process;
 mod run;
+mod schema;
 mod skip;
 mod snapshot;
+mod state;
 mod tmux;
 mod wait;
 mod world;
 
 pub use client::Client;
+pub use daemon::{Daemon, quick};
 pub use family::Family;
+pub use front::Forgetful;
+pub use gate::{Gate, Step};
 pub use guest::{HOSTILE_BACKEND, HOSTILE_POLICY};
+pub use http::{EventReader, Http, Reply, Told, Wire};
 pub use json::Json;
+pub use manager::Manager;
+pub use meddler::Meddler;
 pub use process::Process;
 pub use run::{Ran, run};
+pub use schema::Document;
 pub use skip::skip;
 pub use snapshot::Snapshot;
+pub use state::{Intent, WriteLock};
 pub use tmux::{Server, Session};
 pub use wait::{holds, until};
 pub use world::World;

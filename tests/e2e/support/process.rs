@@ -25,8 +25,12 @@ impl Process {
     /// Whether it runs. One that has ended and waits to be fetched by its parent
     /// does not.
     pub fn lives(self) -> bool {
-        Stat::read(self.pid)
-            .is_some_and(|stat| stat.started == self.started && !matches!(stat.state, 'Z' | 'X'))
+        Stat::read(self.pid).is_some_and(|stat| stat.started == self.started && !stat.has_ended())
+    }
+
+    /// Whether it shows as one that has ended, though it may have threads that run.
+    pub fn shows_as_ended(self) -> bool {
+        Stat::read(self.pid).is_some_and(|stat| stat.started == self.started && stat.state == 'Z')
     }
 
     /// The value of a variable in its environment.
@@ -61,6 +65,7 @@ impl Process {
 
 struct Stat {
     state: char,
+    threads: u32,
     started: u64,
 }
 
@@ -70,7 +75,13 @@ impl Stat {
         // The name of a process may hold anything, brackets too.
         let mut fields = text.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?.chars().next()?;
-        let started = fields.nth(18)?.parse().ok()?;
-        Some(Self { state, started })
+        let threads = fields.nth(16)?.parse().ok()?;
+        let started = fields.nth(1)?.parse().ok()?;
+        Some(Self { state, threads, started })
+    }
+
+    /// A process whose first thread has ended shows as one that has ended too.
+    fn has_ended(&self) -> bool {
+        self.state == 'X' || (self.state == 'Z' && self.threads <= 1)
     }
 }

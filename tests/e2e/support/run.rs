@@ -19,15 +19,23 @@ pub struct Ran {
     pub took: Duration,
 }
 
-/// Runs a command to its end, its output in files: a server that it leaves
-/// behind and that holds a pipe open must not make the test wait.
+/// Runs a command to its end.
 #[track_caller]
 pub fn run(command: &mut Command) -> Ran {
+    run_while(command, || ())
+}
+
+/// Runs a command to its end, and does something else meanwhile. Its output goes
+/// into files: a server that it leaves behind and that holds a pipe open must not
+/// make the test wait.
+#[track_caller]
+pub fn run_while(command: &mut Command, meanwhile: impl FnOnce()) -> Ran {
     let line = in_words(command);
     let (mut out, mut err) = (scratch(), scratch());
     command.stdin(Stdio::null()).stdout(writer(&out)).stderr(writer(&err));
     let since = Instant::now();
     let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {line}: {error}"));
+    meanwhile();
     let status = until(&format!("the end of {line}"), || child.try_wait().expect("it is our child"));
     let took = since.elapsed();
     let (stdout, stderr) = (text(&mut out), text(&mut err));

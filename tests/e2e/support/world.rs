@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -23,11 +23,16 @@ use super::wait::{comes_true, until};
 /// now.
 const QUICK: &str = "[guard]\nstart_grace = \"0s\"\nactive_within = \"0s\"\n";
 
+/// Whom root becomes where root would be let in everywhere.
+const NOBODY: u32 = 65534;
+
 /// Everything that one test sees of the machine.
 pub struct World {
     folder: TempDir,
     id: String,
     cache: PathBuf,
+    /// Whom its commands run as, where that is not the user of the test.
+    user: Option<u32>,
     /// The servers that the test started, by name.
     servers: RefCell<BTreeSet<&'static str>>,
 }
@@ -57,14 +62,45 @@ impl World {
         world
     }
 
+    /// A world with a guard that makes nobody wait, of a user who is not root: to
+    /// root every file is open, and every process is its own.
+    pub fn of_nobody() -> Self {
+        let mut world = Self::cold();
+        if rustix::process::geteuid().is_root() {
+            world.user = Some(NOBODY);
+            for name in ["", "home", "config", "run", "tmux"] {
+                world.hand_over(&world.path(name));
+            }
+            // nobody may not be let into the folder of the build.
+            run(Command::new("cp").arg(env!("CARGO_BIN_EXE_reap")).arg(world.program())).exits(0);
+        }
+        world.configure("");
+        world
+    }
+
     fn on(cache: &Path) -> Self {
         let folder = tempfile::Builder::new().prefix("reap-").tempdir().expect("a folder for the test");
         let id = format!("{:016x}", RandomState::new().hash_one(folder.path()));
-        let world = Self { folder, id, cache: cache.to_owned(), servers: RefCell::default() };
+        let world = Self { folder, id, cache: cache.to_owned(), user: None, servers: RefCell::default() };
         for name in ["home", "config", "run", "tmux"] {
             fs::DirBuilder::new().mode(0o700).create(world.path(name)).expect("a folder in it");
         }
         world
+    }
+
+    /// Gives a file or folder to whom the world belongs to.
+    fn hand_over(&self, path: &Path) {
+        if let Some(user) = self.user {
+            chown(path, Some(user), None).expect("root may give away");
+        }
+    }
+
+    /// The program that is tested.
+    fn program(&self) -> PathBuf {
+        match self.user {
+            Some(_) => self.path("reap"),
+            None => PathBuf::from(env!("CARGO_BIN_EXE_reap")),
+        }
     }
 
     /// A path in the world's folder.
@@ -92,6 +128,7 @@ impl World {
         let path = self.path(name);
         let folder = path.parent().expect("it is in a folder");
         fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)).expect("a file can be written");
+        path.ancestors().take_while(|path| *path != self.folder.path()).for_each(|path| self.hand_over(path));
         path
     }
 
@@ -102,7 +139,8 @@ impl World {
 
     /// Where tmux keeps its sockets.
     pub fn sockets(&self) -> PathBuf {
-        self.path(format!("tmux/tmux-{}", rustix::process::geteuid().as_raw()))
+        let user = self.user.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+        self.path(format!("tmux/tmux-{user}"))
     }
 
     /// The tmux server of this name. It starts with its first session.
@@ -113,6 +151,14 @@ impl World {
 
     /// A command that sees this world and nothing else.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
+        let Some(user) = self.user else { return self.own_command(program) };
+        let mut command = self.own_command("setpriv");
+        command.args([&format!("--reuid={user}"), "--clear-groups", "--"]).arg(program.as_ref());
+        command
+    }
+
+    /// The same as the user of the test, whomever the world belongs to.
+    pub fn own_command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.current_dir(self.path("home")).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -127,7 +173,7 @@ impl World {
 
     /// The program that is tested.
     pub fn reap_command(&self, words: &[&str]) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_reap"));
+        let mut command = self.command(self.program());
         command.args(words);
         command
     }
@@ -140,7 +186,15 @@ impl World {
 
     /// A process that belongs to no session.
     pub fn bystander(&self) -> Process {
-        let mut child = self.command("sleep").arg("600").spawn().expect("sleep can be started");
+        let mut command = self.command("sleep");
+        command.arg("600");
+        self.in_background(command)
+    }
+
+    /// Starts a command that goes on while the test does.
+    #[track_caller]
+    pub fn in_background(&self, mut command: Command) -> Process {
+        let mut child = command.spawn().expect("the program can be started");
         let process = Process::of(child.id()).expect("a child is there until it was waited for");
         // Somebody must fetch it when the world ends.
         thread::spawn(move || child.wait());
