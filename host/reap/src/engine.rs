@@ -113,6 +113,15 @@ impl Reap {
         self.memory.is_held()
     }
 
+    /// Gives the state folder back for others to write to, where nothing waits to be
+    /// written. For a command that asks a person before it goes on.
+    ///
+    /// # Errors
+    /// When a part of Reap broke.
+    pub async fn let_go(&self) -> Result<(), MemoryError> {
+        self.memory.let_go().await
+    }
+
     /// Everything that happens from now on, once it is in the journal.
     pub fn events(&self) -> Events {
         Events(self.events.subscribe())

@@ -75,7 +75,11 @@ impl Desk {
     /// The same, and keeps what was taken out for the operator's approval.
     pub async fn hold_back(&self, plan: Plan, pass: &Pass) -> Result<Plan, CliError> {
         Ok(match &self.clerk {
-            Clerk::Alone(reap) => reap.hold_back(plan, pass).await?,
+            Clerk::Alone(reap) => {
+                let plan = reap.hold_back(plan, pass).await?;
+                reap.let_go().await?; // a person may think for an hour, and a daemon want to start
+                plan
+            }
             Clerk::Daemon(client) => client.hold(&plan).await?,
         })
     }

@@ -69,6 +69,11 @@ impl Keeper {
         Ok(Self { store, state, waiting: Waiting::default(), owed: Vec::new(), events })
     }
 
+    /// Whether all is on the disk.
+    pub fn is_idle(&self) -> bool {
+        self.owed.is_empty() && self.waiting.is_empty()
+    }
+
     /// What is remembered.
     pub fn state(&self) -> &State {
         &self.state
@@ -197,6 +202,13 @@ impl Keeper {
 }
 
 impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && self.notes.is_empty()
+            && self.dropped == 0
+            && self.changes == Changes::default()
+    }
+
     fn take(&mut self, events: Vec<Event>, changes: Changes) {
         self.events.extend(events);
         let over = self.events.len().saturating_sub(MOST_WAITING);

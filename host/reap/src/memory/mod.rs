@@ -81,6 +81,16 @@ impl Memory {
         blocking(move || this.held(wait).map(drop)).await
     }
 
+    /// Is no longer the writer, unless something waits to be written.
+    pub async fn let_go(&self) -> Result<(), MemoryError> {
+        let this = self.clone();
+        blocking(move || {
+            drop(this.lock().take_if(|keeper| keeper.is_idle())); // which closes the store
+            Ok(())
+        })
+        .await
+    }
+
     /// Whether this process is the writer.
     pub fn is_held(&self) -> bool {
         self.lock().is_some()
@@ -159,4 +169,33 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| Err(MemoryError::Broken(error.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(folder: &Path) -> Paths {
+        let below = |name: &str| folder.join(name);
+        let [config, state, cache, runtime] = ["config", "state", "cache", "run"].map(below);
+        Paths { config, state, cache, runtime, home: None }
+    }
+
+    #[tokio::test]
+    async fn whoever_lets_go_lets_others_write() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (events, _) = broadcast::channel(1);
+        let [one, other] =
+            [(); 2].map(|()| Memory::new(&paths(folder.path()), events.clone()).expect("Linux"));
+        one.hold(Duration::ZERO).await.expect("nobody else writes");
+        let refused = other.hold(Duration::ZERO).await.expect_err("there is one writer");
+        assert!(matches!(refused, MemoryError::Store(StoreError::Locked { .. })), "{refused}");
+        one.keep(|keeper| keeper.note("test.waits", None, serde_json::json!({}))).await.expect("noted");
+        one.let_go().await.expect("asked");
+        assert!(one.is_held(), "something waits to be written");
+        one.keep(|keeper| keeper.flush(now(), None)).await.expect("kept").expect("written");
+        one.let_go().await.expect("asked");
+        assert!(!one.is_held());
+        other.hold(Duration::ZERO).await.expect("it is free");
+    }
 }
