@@ -6,7 +6,8 @@
 //! nothing is ended twice or without an intent, and the journal verifies.
 //!
 //! A seed that fails is printed; `REAP_SIMULATION_SEED=N cargo test --release
-//! -p reap-store --test simulation` plays it alone.
+//! -p reap-store --test simulation` plays it alone, and
+//! `REAP_SIMULATION_HISTORIES=N` plays so many.
 
 #![allow(clippy::print_stderr, reason = "a seed that fails must be told")]
 
@@ -40,7 +41,11 @@ fn random_histories_hold_every_rule() {
         play(text.parse().expect("REAP_SIMULATION_SEED is a whole number"), &mut Seen::default());
         return;
     }
-    let seeds = if reaper::in_memory().is_some() { SEEDS } else { SEEDS_ON_DISK };
+    let seeds = match std::env::var("REAP_SIMULATION_HISTORIES") {
+        Ok(text) => text.parse().expect("REAP_SIMULATION_HISTORIES is a whole number"),
+        Err(_) if reaper::in_memory().is_some() => SEEDS,
+        Err(_) => SEEDS_ON_DISK,
+    };
     let share = |thread| {
         move || {
             let mut seen = Seen::default();
@@ -55,7 +60,7 @@ fn random_histories_hold_every_rule() {
             seen.add(&played.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
     });
-    if seeds == SEEDS {
+    if seeds >= SEEDS {
         seen.is_lively(3);
     }
 }
