@@ -44,6 +44,30 @@ fn somebody_who_just_attached() {
     assert!(session.lives() && leader.lives());
 }
 
+/// Also where somebody is attached and --force lifts that: nobody lifts the tag.
+#[test]
+fn a_tag_that_was_just_set() {
+    for (words, attach) in [
+        (&["kill", "--yes", "--json", "work"][..], false),
+        (&["kill", "--force", "--yes", "--json", "work"], true),
+    ] {
+        let world = World::new();
+        let server = world.server("main");
+        let session = server.sleeper("work");
+        let leader = session.leader();
+        let client = attach.then(|| Client::attach(&session));
+        let ran = Meddler::in_world(&world).reap(words, || {
+            server.tmux(&["set-option", "-t", "work:", "@reap-protect", "1"]);
+        });
+        skipped(ran, "it is protected now");
+        assert!(session.lives() && leader.lives());
+        server.tmux(&["set-option", "-t", "work:", "@reap-protect", "off"]);
+        world.reap(words).exits(0);
+        assert!(!session.lives(), "a tag that says no is none");
+        drop(client);
+    }
+}
+
 #[test]
 fn a_server_that_was_just_restarted() {
     let world = World::with("[policies.idle-shell]\nafter = \"0s\"\n");

@@ -98,6 +98,7 @@ fn change(session: &Session, after: &Listing) -> &'static str {
             "its id belongs to another session now"
         }
         (Some(other), _) if other.fact(PANES) != session.fact(PANES) => "its panes are not the same any more",
+        (Some(other), _) if other.protected.is_some() => "it is protected now",
         (Some(other), _) if other.attached => "somebody is attached to it",
         (Some(_), _) => "somebody was attached to it",
         (None, Extent::Complete | Extent::Absent(_)) => "it has ended by itself",
