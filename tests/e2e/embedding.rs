@@ -1,21 +1,42 @@
 //! Reap inside another program: the example, run as it stands.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
 
 use crate::support::{World, run};
 
 /// A shell that waits is an orphan at once.
 const AT_ONCE: &str = "[policies.idle-shell]\nafter = \"0s\"\n";
 
-/// The example, which cargo builds with the tests of its package; where a single
-/// test was asked for, it is built now.
-fn example() -> std::path::PathBuf {
+/// The example. Cargo builds it with all tests; where a single one was asked for, it
+/// may be missing or old, and is built now. That takes minutes where the packages are
+/// put together otherwise than for all tests, so only then.
+fn example() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_reap")).with_file_name("examples").join("embed");
-    let mut cargo = std::process::Command::new(env!("CARGO"));
+    let sources = newest(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    let built = fs::metadata(&program).and_then(|about| about.modified());
+    if built.is_ok_and(|built| built >= sources) {
+        return program;
+    }
+    let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--locked", "--quiet", "-p", "reap", "--example", "embed"]);
     let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo can be started");
     assert!(built.success(), "the example does not build");
     program
+}
+
+/// When the newest file below this folder was written.
+fn newest(folder: &Path) -> SystemTime {
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for entry in fs::read_dir(folder).expect("our own sources").flatten() {
+        let about = entry.metadata().expect("our own sources");
+        let time =
+            if about.is_dir() { self::newest(&entry.path()) } else { about.modified().expect("Linux") };
+        newest = newest.max(time);
+    }
+    newest
 }
 
 #[test]
