@@ -118,8 +118,20 @@ pub struct World {
     pub processes: BTreeSet<ProcessId>,
     /// How it was before the last look.
     before: Vec<Before>,
+    /// What happened since the last look, and since the one before it.
+    since: Since,
+    since_before: Since,
     next_pid: u32,
     next: u64,
+}
+
+/// What, when both happened between two looks, nobody can tell apart: whether the
+/// clock was set or the machine was off for so long. A gateway's sessions outlive
+/// the boot, and are then as idle as the clock says.
+#[derive(Debug, Clone, Copy, Default)]
+struct Since {
+    set: bool,
+    rebooted: bool,
 }
 
 /// What a look changes of an instance: whether it told a lie, and of each session
@@ -144,6 +156,8 @@ impl World {
             silent: BTreeSet::new(),
             processes: BTreeSet::new(),
             before: Vec::new(),
+            since: Since::default(),
+            since_before: Since::default(),
             next_pid: 100,
             next: 0,
         };
@@ -289,6 +303,17 @@ impl World {
             alive.tainted |= !alive.shown;
             alive.made_tainted |= !alive.made_shown;
         }
+        self.since.set = true;
+        self.blur();
+    }
+
+    /// Taints what nobody can tell apart any more.
+    fn blur(&mut self) {
+        if self.since.set && self.since.rebooted {
+            for alive in self.places.values_mut().flat_map(|place| place.sessions.values_mut()) {
+                (alive.tainted, alive.made_tainted) = (true, true);
+            }
+        }
     }
 
     pub fn reboot(&mut self) {
@@ -305,6 +330,8 @@ impl World {
         self.boot += 1;
         self.time += 60_000;
         self.booted = self.time - 20_000;
+        self.since.rebooted = true;
+        self.blur();
     }
 
     /// What the reaper sees: half of what there is, sometimes.
@@ -312,6 +339,7 @@ impl World {
         let at = self.wall();
         let mut listings = Vec::new();
         self.before.clear();
+        self.since_before = std::mem::take(&mut self.since);
         for instance in self.instances() {
             self.remember(&instance);
             if !self.silent.contains(&self.places[&instance].make.backend()) {
@@ -349,6 +377,9 @@ impl World {
                 (alive.shown, alive.made_shown) = (shown, made_shown);
             }
         }
+        let Since { set, rebooted } = self.since_before;
+        self.since = Since { set: self.since.set || set, rebooted: self.since.rebooted || rebooted };
+        self.blur();
     }
 
     fn list(&mut self, instance: &Instance) -> Option<Listing> {
