@@ -19,7 +19,8 @@ use support::{Server, World, holds};
 /// The fields that the tmux plugin asks for stand in its manifest.
 const MANIFEST: &str = include_str!("../../plugins/tmux/tmux.toml");
 
-const AT_ONCE: &str = "[policies.idle-shell]\nafter = \"0s\"\n";
+/// Everything is an orphan at once, and all of it may be ended at once.
+const AT_ONCE: &str = "[policies.idle-shell]\nafter = \"0s\"\n[limits]\nper_cycle = 1000\npercent = 100\n";
 
 fn main() {
     println!("Each line: median (least) of all rounds.");
