@@ -220,6 +220,16 @@ mod tests {
             ("its key is another session", seen(Extent::Complete, vec![session("$3", "1.2.4")]), ""),
             ("still there", seen(Extent::Complete, vec![session("$3", "1.2.3")]), "it is still there"),
             (
+                "shown twice, second as itself",
+                seen(Extent::Complete, vec![session("$3", "1.2.4"), session("$3", "1.2.3")]),
+                "it is still there",
+            ),
+            (
+                "shown twice, as others",
+                seen(Extent::Complete, vec![session("$3", "1.2.4"), session("$3", "1.2.5")]),
+                "could not be verified that it is gone",
+            ),
+            (
                 "still there, partial",
                 seen(Extent::Partial("cut".into()), vec![session("$3", "1.2.3")]),
                 "it is still there",
