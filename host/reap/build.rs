@@ -8,6 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest, Sha256};
+
 const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
 
@@ -128,12 +130,19 @@ fn embed(workspace: &Path, built: &Path, out: &Path) -> Result<(), Box<dyn Error
             table,
             "    Bundled {{\n        \
              manifest: include_str!(concat!(env!(\"OUT_DIR\"), \"/{name}.toml\")),\n        \
-             wasm: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\")),\n    }},"
+             wasm: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\")),\n        \
+             digest: \"{}\",\n    }},",
+            digest(&wasm)?
         )?;
     }
     table.push_str("]\n");
     fs::write(out.join("bundled.rs"), table)?;
     Ok(())
+}
+
+/// Worked out here, so that no start of the program has to.
+fn digest(file: &Path) -> Result<String, Box<dyn Error>> {
+    Ok(Sha256::digest(fs::read(file)?).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {

@@ -29,7 +29,7 @@ use crate::events::{BACKLOG, Events, Noted};
 use crate::memory::{Memory, MemoryError};
 use crate::pass::Pass;
 use crate::paths::Paths;
-use crate::plugins::{Plugins, PluginsError};
+use crate::plugins::{Loading, Plugins, PluginsError};
 use crate::side_by_side::side_by_side;
 use crate::turn::Turns;
 use crate::voter::Voter;
@@ -79,10 +79,20 @@ pub enum TagError {
 impl Reap {
     /// Finds and loads the plugins. Needs a tokio runtime with time and I/O.
     pub async fn open(config: Config, paths: &Paths) -> Result<Self, OpenError> {
+        Self::open_loading(Loading::Now, config, paths).await
+    }
+
+    /// The same for a program that looks once: what an earlier run found to be good
+    /// is loaded only when it is asked something.
+    pub async fn open_to_look_once(config: Config, paths: &Paths) -> Result<Self, OpenError> {
+        Self::open_loading(Loading::WhenNeeded, config, paths).await
+    }
+
+    async fn open_loading(loading: Loading, config: Config, paths: &Paths) -> Result<Self, OpenError> {
         // A process that loses its parent gets another, but what was an
         // ancestor once is best left alone; so once is enough.
         let here = process::here().map_err(OpenError::Here)?;
-        let plugins = Plugins::load(&config, paths).await?;
+        let plugins = Plugins::load(&config, paths, loading).await?;
         let (events, _) = broadcast::channel(BACKLOG);
         Ok(Self {
             backends: plugins.backends(),

@@ -17,6 +17,7 @@ use crate::bindings::{backend_exports, types};
 use crate::call::{Call, Reply, call};
 use crate::capabilities::ending::{EndingCall, PermitHandle, Slot};
 use crate::capabilities::log::LogLine;
+use crate::code::Code;
 use crate::convert;
 use crate::error::CallError;
 use crate::process::alive;
@@ -26,7 +27,7 @@ use crate::state::{Shared, State};
 #[derive(Clone)]
 pub struct Backend {
     engine: Engine,
-    pre: BackendPluginPre<State>,
+    code: Code<BackendPluginPre<State>>,
     shared: Arc<Shared>,
 }
 
@@ -66,8 +67,8 @@ pub struct Report {
 }
 
 impl Backend {
-    pub(crate) fn new(engine: Engine, pre: BackendPluginPre<State>, shared: Arc<Shared>) -> Self {
-        Self { engine, pre, shared }
+    pub(crate) fn new(engine: Engine, code: Code<BackendPluginPre<State>>, shared: Arc<Shared>) -> Self {
+        Self { engine, code, shared }
     }
 
     /// Its name.
@@ -129,6 +130,10 @@ impl Backend {
     /// gone too is for the caller to look at.
     pub async fn end(&self, server: Option<ProcessId>, permits: Vec<Permit>, care: &Care) -> Vec<Report> {
         let count = permits.len();
+        let code = match self.code.ready(&self.shared, "end").await {
+            Ok(code) => code,
+            Err(error) => return failed_all(count, &error.to_string()),
+        };
         self.shared.counters.permits.add(count as u64);
         let prepared = {
             let (shared, care) = (Arc::clone(&self.shared), care.clone());
@@ -142,10 +147,10 @@ impl Backend {
             }
         };
         let handles: Vec<PermitHandle> = ending.handles().collect();
-        let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
+        let settings = convert::facts_out(&self.shared.settings);
         let about = Call { name: "end", time: self.shared.limits.end(), frozen: None };
         let work = async move |store: &mut Store<State>| {
-            let plugin: BackendPlugin = pre.instantiate_async(&mut *store).await?;
+            let plugin: BackendPlugin = code.instantiate_async(&mut *store).await?;
             let backend = plugin.reap_plugin_backend();
             if let Err(error) = backend.call_configure(&mut *store, &settings).await? {
                 return Ok(Err(error));
@@ -215,10 +220,11 @@ impl Backend {
         T: Send + 'static,
         W: AsyncFnOnce(&BackendPlugin, &mut Store<State>) -> Reply<T> + Send + 'static,
     {
-        let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
+        let code = self.code.ready(&self.shared, name).await?;
+        let settings = convert::facts_out(&self.shared.settings);
         let about = Call { name, time: self.shared.limits.call(), frozen: None };
         let work = async move |store: &mut Store<State>| {
-            let plugin: BackendPlugin = pre.instantiate_async(&mut *store).await?;
+            let plugin: BackendPlugin = code.instantiate_async(&mut *store).await?;
             if let Err(error) = plugin.reap_plugin_backend().call_configure(&mut *store, &settings).await? {
                 return Ok(Err::<T, types::Error>(error));
             }

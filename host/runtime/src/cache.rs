@@ -18,42 +18,85 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::error::CacheError;
-use crate::manifest::digest;
+use crate::host::Description;
 
-/// Where a component came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum From {
-    Cache,
-    Compiler,
+/// The folder of compiled plugins, for one engine. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    /// None: everything is compiled each time, and nothing known of earlier runs.
+    folder: Option<PathBuf>,
+    /// The engine's version and settings.
+    engine: u64,
 }
 
-/// The component of these bytes, from the folder or from the compiler. That it
-/// could not be kept is told beside it and no failure.
-pub(crate) fn component(
-    engine: &Engine,
-    wasm: &[u8],
-    folder: Option<&Path>,
-) -> wasmtime::Result<(Component, From, Option<CacheError>)> {
-    let Some(folder) = folder else {
-        return Ok((Component::from_binary(engine, wasm)?, From::Compiler, None));
-    };
-    let path = folder.join(file_name(engine, wasm));
-    if let Err(problem) = safe_folder(folder) {
-        return Ok((Component::from_binary(engine, wasm)?, From::Compiler, Some(problem)));
-    }
-    if let Some(component) = load(engine, &path) {
-        return Ok((component, From::Cache, None));
-    }
-    let component = Component::from_binary(engine, wasm)?;
-    forget_old(folder);
-    let problem = keep(&component, folder, &path).err();
-    Ok((component, From::Compiler, problem))
+/// A component, and why it could not be kept, where that is so.
+pub(crate) struct Compiled {
+    pub(crate) component: Component,
+    pub(crate) problem: Option<CacheError>,
 }
 
-fn file_name(engine: &Engine, wasm: &[u8]) -> String {
-    let mut hash = DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut hash);
-    format!("{}-{:016x}.cwasm", &digest(wasm)[..32], hash.finish())
+/// A plugin's own answer is small; a larger file is none of ours.
+const LARGEST_DESCRIPTION: u64 = 1 << 20;
+
+impl Cache {
+    pub(crate) fn new(engine: &Engine, folder: Option<PathBuf>) -> Self {
+        let mut hash = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hash);
+        Self { folder, engine: hash.finish() }
+    }
+
+    /// The component of these bytes, from the folder or from the compiler. That it
+    /// could not be kept is told beside it and no failure.
+    pub(crate) fn component(&self, engine: &Engine, wasm: &[u8], digest: &str) -> wasmtime::Result<Compiled> {
+        let Some(folder) = &self.folder else {
+            return Ok(Compiled { component: Component::from_binary(engine, wasm)?, problem: None });
+        };
+        let path = self.path(folder, digest, "cwasm");
+        if let Err(problem) = safe_folder(folder) {
+            let component = Component::from_binary(engine, wasm)?;
+            return Ok(Compiled { component, problem: Some(problem) });
+        }
+        if let Some(component) = load(engine, &path) {
+            return Ok(Compiled { component, problem: None });
+        }
+        let component = Component::from_binary(engine, wasm)?;
+        forget_old(folder);
+        let kept = component
+            .serialize()
+            .map_err(|error| CacheError { folder: folder.clone(), why: format!("{error:#}") });
+        let problem = kept.and_then(|code| keep(folder, &path, &[&Sha256::digest(&code), &code])).err();
+        Ok(Compiled { component, problem })
+    }
+
+    /// What the plugin with this digest said of itself in an earlier run, in which it
+    /// was loaded and took its own fallbacks for settings.
+    pub(crate) fn recall(&self, digest: &str) -> Option<Description> {
+        let folder = self.folder.as_ref()?;
+        safe_folder(folder).ok()?;
+        let path = self.path(folder, digest, "json");
+        let size = fs::metadata(&path).ok()?.len();
+        if size > LARGEST_DESCRIPTION {
+            return None;
+        }
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
+    }
+
+    /// Keeps that for the next run. It only saves that one some time: where it cannot
+    /// be kept, neither can the code, which is told.
+    pub(crate) fn remember(&self, digest: &str, description: &Description) {
+        let Some(folder) = &self.folder else { return };
+        if self.recall(digest).as_ref() == Some(description) || safe_folder(folder).is_err() {
+            return;
+        }
+        if let Ok(text) = serde_json::to_vec(description) {
+            let _ = keep(folder, &self.path(folder, digest, "json"), &[&text]); // see above
+        }
+    }
+
+    fn path(&self, folder: &Path, digest: &str, ending: &str) -> PathBuf {
+        let digest = digest.get(..32).unwrap_or(digest);
+        folder.join(format!("{digest}-{:016x}.{ending}", self.engine))
+    }
 }
 
 /// Makes the folder, or checks that it is this user's alone.
@@ -86,7 +129,8 @@ fn forget_old(folder: &Path) {
     for entry in entries.flatten() {
         let old = entry.metadata().and_then(|seen| seen.modified()).ok().and_then(|at| at.elapsed().ok());
         let name = entry.file_name();
-        let ours = name.to_string_lossy().ends_with(".cwasm") || name.to_string_lossy().ends_with(".new");
+        let name = name.to_string_lossy();
+        let ours = [".cwasm", ".json", ".new"].iter().any(|ending| name.ends_with(ending));
         if ours && old.is_some_and(|age| age > KEPT) {
             let _ = fs::remove_file(entry.path()); // see above
         }
@@ -107,9 +151,8 @@ fn load(engine: &Engine, path: &Path) -> Option<Component> {
     unsafe { Component::deserialize(engine, code) }.ok()
 }
 
-fn keep(component: &Component, folder: &Path, path: &Path) -> Result<(), CacheError> {
-    let problem = |why: String| CacheError { folder: folder.to_owned(), why };
-    let code = component.serialize().map_err(|error| problem(format!("{error:#}")))?;
+/// Writes a file beside its place and puts it there when it is whole.
+fn keep(folder: &Path, path: &Path, parts: &[&[u8]]) -> Result<(), CacheError> {
     let beside: PathBuf = folder.join(format!(
         ".{}.{}.new",
         path.file_name().unwrap_or_default().to_string_lossy(),
@@ -118,8 +161,7 @@ fn keep(component: &Component, folder: &Path, path: &Path) -> Result<(), CacheEr
     let write = || {
         let mut file =
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(&Sha256::digest(&code))?;
-        file.write_all(&code)?;
+        parts.iter().try_for_each(|part| file.write_all(part))?;
         file.sync_all()?;
         fs::rename(&beside, path)
     };
@@ -127,7 +169,7 @@ fn keep(component: &Component, folder: &Path, path: &Path) -> Result<(), CacheEr
         // A half-written file is of no use; that it could not be removed either
         // adds nothing to the error that is told.
         let _ = fs::remove_file(&beside);
-        problem(error.to_string())
+        CacheError { folder: folder.to_owned(), why: error.to_string() }
     })
 }
 
@@ -138,30 +180,81 @@ mod tests {
 
     /// An empty component.
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+    const NAME: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    fn setup() -> (tempfile::TempDir, PathBuf, Engine) {
-        let dir = tempfile::tempdir().expect("a temp folder");
-        let folder = dir.path().join("plugins");
-        (dir, folder, crate::engine::start().expect("an engine"))
+    struct Place {
+        _dir: tempfile::TempDir,
+        folder: PathBuf,
+        engine: Engine,
+        cache: Cache,
     }
 
-    fn from(engine: &Engine, folder: &Path) -> From {
-        component(engine, EMPTY, Some(folder)).expect("compiles").1
+    /// Where a component came from.
+    #[derive(Debug, PartialEq, Eq)]
+    enum From {
+        Cache,
+        Compiler,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().expect("a temp folder");
+            let folder = dir.path().join("plugins");
+            let engine = crate::engine::start().expect("an engine");
+            let cache = Cache::new(&engine, Some(folder.clone()));
+            Self { _dir: dir, folder, engine, cache }
+        }
+
+        fn compiled(&self) -> Compiled {
+            self.cache.component(&self.engine, EMPTY, NAME).expect("compiles")
+        }
+
+        /// A file that is written anew is another file.
+        fn from(&self) -> From {
+            let path = self.code();
+            let file = |path: &Path| fs::metadata(path).ok().map(|seen| seen.ino());
+            // Held open, so that its number is not given to the next one.
+            let _held = fs::File::open(&path);
+            let before = file(&path);
+            self.compiled();
+            if before.is_some() && file(&path) == before { From::Cache } else { From::Compiler }
+        }
+
+        fn code(&self) -> PathBuf {
+            self.cache.path(&self.folder, NAME, "cwasm")
+        }
+    }
+
+    fn description() -> Description {
+        use crate::host::{Setting, SettingKind};
+        use reap_core::session::Value;
+        let setting = Setting {
+            name: "after".to_owned(),
+            kind: SettingKind::Span,
+            fallback: Value::Text("24h".to_owned()),
+            help: "How long.".to_owned(),
+        };
+        Description {
+            name: "mine".to_owned(),
+            version: "1".to_owned(),
+            summary: "s".to_owned(),
+            settings: vec![setting],
+        }
     }
 
     #[test]
     fn second_time_from_the_cache() {
-        let (_dir, folder, engine) = setup();
-        assert_eq!(from(&engine, &folder), From::Compiler);
-        assert_eq!(from(&engine, &folder), From::Cache);
-        assert_eq!(fs::metadata(&folder).expect("made").permissions().mode() & 0o777, 0o700);
+        let place = Place::new();
+        assert_eq!(place.from(), From::Compiler);
+        assert_eq!(place.from(), From::Cache);
+        assert_eq!(fs::metadata(&place.folder).expect("made").permissions().mode() & 0o777, 0o700);
     }
 
     #[test]
     fn a_damaged_file_is_a_miss_and_is_replaced() {
-        let (_dir, folder, engine) = setup();
-        from(&engine, &folder);
-        let path = folder.join(file_name(&engine, EMPTY));
+        let place = Place::new();
+        place.from();
+        let path = place.code();
         for damage in [Vec::new(), b"short".to_vec(), {
             let mut bytes = fs::read(&path).expect("kept");
             let middle = bytes.len() / 2;
@@ -169,36 +262,52 @@ mod tests {
             bytes
         }] {
             fs::write(&path, damage).expect("written");
-            assert_eq!(from(&engine, &folder), From::Compiler);
-            assert_eq!(from(&engine, &folder), From::Cache);
+            assert_eq!(place.from(), From::Compiler);
+            assert_eq!(place.from(), From::Cache);
         }
+    }
+
+    #[test]
+    fn what_a_plugin_said_is_known_to_the_next_run() {
+        let place = Place::new();
+        assert_eq!(place.cache.recall(NAME), None);
+        place.cache.remember(NAME, &description());
+        assert_eq!(place.cache.recall(NAME), Some(description()));
+        assert_eq!(place.cache.recall(&NAME.replace('0', "1")), None, "another plugin");
+        let path = place.cache.path(&place.folder, NAME, "json");
+        for damage in [&b""[..], b"{", b"[]", b"{\"name\":\"mine\"}"] {
+            fs::write(&path, damage).expect("written");
+            assert_eq!(place.cache.recall(NAME), None);
+        }
+        fs::write(&path, vec![b' '; LARGEST_DESCRIPTION as usize + 1]).expect("written");
+        assert_eq!(place.cache.recall(NAME), None);
+        place.cache.remember(NAME, &description());
+        assert_eq!(place.cache.recall(NAME), Some(description()));
     }
 
     #[test]
     fn old_files_of_ours_go_and_nothing_else() {
-        let (_dir, folder, engine) = setup();
-        from(&engine, &folder);
+        let place = Place::new();
+        place.from();
         let long_ago = std::time::SystemTime::now() - KEPT - Duration::from_secs(60);
-        for name in ["old.cwasm", ".half.1.new", "notes.txt"] {
-            let file = fs::File::create(folder.join(name)).expect("made");
+        for name in ["old.cwasm", "old.json", ".half.1.new", "notes.txt"] {
+            let file = fs::File::create(place.folder.join(name)).expect("made");
             file.set_modified(long_ago).expect("ours");
         }
-        forget_old(&folder);
-        let mut left: Vec<String> = fs::read_dir(&folder)
-            .expect("ours")
-            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
-            .collect();
+        forget_old(&place.folder);
+        let mut left: Vec<PathBuf> =
+            fs::read_dir(&place.folder).expect("ours").map(|entry| entry.expect("readable").path()).collect();
         left.sort();
-        assert_eq!(left, [file_name(&engine, EMPTY), "notes.txt".to_owned()]);
+        assert_eq!(left, [place.code(), place.folder.join("notes.txt")]);
     }
 
     #[test]
     fn a_folder_that_others_may_use_is_not_used() {
-        let (_dir, folder, engine) = setup();
-        from(&engine, &folder);
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("ours");
-        let (_, from, problem) = component(&engine, EMPTY, Some(&folder)).expect("compiles");
-        assert_eq!(from, From::Compiler);
-        assert!(problem.expect("told").to_string().contains("chmod 700"));
+        let place = Place::new();
+        place.from();
+        place.cache.remember(NAME, &description());
+        fs::set_permissions(&place.folder, fs::Permissions::from_mode(0o755)).expect("ours");
+        assert!(place.compiled().problem.expect("told").to_string().contains("chmod 700"));
+        assert_eq!(place.cache.recall(NAME), None);
     }
 }

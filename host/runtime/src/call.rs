@@ -151,7 +151,9 @@ fn close<T>(state: &mut State, answer: &Result<T, CallError>) {
         Ok(_) | Err(CallError::Answered(_)) => {}
         Err(CallError::Limited { limit: "run_ms" | "call_ms" | "end_ms", .. }) => counters.timeouts.one(),
         Err(CallError::Limited { .. }) => counters.limits.one(),
-        Err(CallError::Trapped { .. } | CallError::Host { .. }) => counters.traps.one(),
+        Err(CallError::Trapped { .. } | CallError::Unloaded { .. } | CallError::Host { .. }) => {
+            counters.traps.one()
+        }
         Err(CallError::Nonsense { .. }) => counters.nonsense.one(),
     }
     let empty = crate::capabilities::log::LogBook::new(&state.shared);

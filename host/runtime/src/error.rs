@@ -147,6 +147,14 @@ pub enum CallError {
         /// Why.
         why: String,
     },
+    /// Its code could not be loaded.
+    #[error("the plugin could not be loaded for {call}: {why}")]
+    Unloaded {
+        /// The call.
+        call: &'static str,
+        /// Why.
+        why: String,
+    },
     /// The host failed on the plugin's behalf.
     #[error("the host failed in {call}: {why}")]
     Host {

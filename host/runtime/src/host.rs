@@ -5,22 +5,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use reap_core::session::{Fact, Value};
+use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, Linker};
 
 use crate::backend::Backend;
 use crate::bindings::backend::{BackendPlugin, BackendPluginPre};
 use crate::bindings::policy::{PolicyPlugin, PolicyPluginPre};
-use crate::bindings::{log as log_bindings, types};
+use crate::cache::{Cache, Compiled};
 use crate::call::{Call, call, fits};
 use crate::capabilities::grants::Grants;
+use crate::code::{self, Code};
 use crate::convert;
 use crate::error::{CallError, HostError, LoadError};
 use crate::limits::Limits;
-use crate::manifest::{Manifest, World};
+use crate::manifest::{Manifest, World, digest};
 use crate::policy::Policy;
 use crate::state::{Shared, State};
-use crate::{cache, engine, wasi};
+use crate::{engine, wasi};
 
 /// The largest component that is compiled. A compiler can be made to work for
 /// long by a large input.
@@ -30,7 +32,7 @@ const LARGEST: usize = 64 << 20;
 #[derive(Clone)]
 pub struct Host {
     engine: Engine,
-    cache: Option<PathBuf>,
+    cache: Cache,
 }
 
 /// How the host is to be set up.
@@ -47,12 +49,23 @@ pub struct Source {
     pub manifest: Manifest,
     /// The component.
     pub wasm: Cow<'static, [u8]>,
+    /// The SHA-256 of the component in lower-case hexadecimal.
+    pub digest: Cow<'static, str>,
     /// Where it came from: "bundled", or its path.
     pub origin: String,
 }
 
+impl Source {
+    /// A plugin whose digest is not known yet.
+    pub fn new(manifest: Manifest, wasm: impl Into<Cow<'static, [u8]>>, origin: String) -> Self {
+        let wasm = wasm.into();
+        let digest = Cow::Owned(digest(&wasm));
+        Self { manifest, wasm, digest, origin }
+    }
+}
+
 /// What a plugin says of itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// Its name.
     pub name: String,
@@ -65,7 +78,7 @@ pub struct Description {
 }
 
 /// One setting that a plugin understands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
     /// Its name in `reap.toml`.
     pub name: String,
@@ -78,7 +91,8 @@ pub struct Setting {
 }
 
 /// What kind of value a setting takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SettingKind {
     /// A string.
     Text,
@@ -92,83 +106,154 @@ pub enum SettingKind {
     Texts,
 }
 
-/// A plugin that was compiled and linked and has said what it is. Its settings
-/// are still to come.
+/// A plugin that has said what it is. Its settings are still to come.
 pub struct Prepared {
-    engine: Engine,
+    host: Host,
     manifest: Manifest,
+    digest: Cow<'static, str>,
     description: Description,
     shared: Shared,
-    linked: Linked,
-    compiled: bool,
+    code: AnyCode,
+    /// Whether its code is loaded. What it answered is known from an earlier run then.
+    loaded: bool,
     cache_problem: Option<String>,
 }
 
-enum Linked {
-    Backend(BackendPluginPre<State>),
-    Policy(PolicyPluginPre<State>),
+enum AnyCode {
+    Backend(Code<BackendPluginPre<State>>),
+    Policy(Code<PolicyPluginPre<State>>),
+}
+
+/// Code, and why it could not be kept compiled, where that is so.
+pub(crate) struct Loaded<W> {
+    pub(crate) code: W,
+    problem: Option<String>,
 }
 
 impl Host {
     /// Starts the engine.
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
-        Ok(Self { engine: engine::start()?, cache: options.cache })
+        let engine = engine::start()?;
+        let cache = Cache::new(&engine, options.cache);
+        Ok(Self { engine, cache })
     }
 
     /// Compiles a plugin or takes it from the cache, links it to what its world
     /// gets, and asks it what it is.
     pub async fn prepare(&self, source: Source, limits: Limits) -> Result<Prepared, LoadError> {
-        let Source { manifest, wasm, origin } = source;
-        if wasm.len() > LARGEST {
-            return Err(LoadError::TooLarge { origin, bytes: wasm.len(), limit: LARGEST });
-        }
-        // While a thread loads the code, this one makes the patterns ready.
-        let (loaded, grants) =
-            tokio::join!(self.compile(wasm, &origin), async { Grants::complete(&manifest) });
-        let (component, from, problem) = loaded?;
-        let grants = grants.map_err(|why| LoadError::Manifest { origin: origin.clone(), why })?;
-        let shared = Shared::new(manifest.name.clone(), manifest.world, origin, limits, grants);
-        check_imports(&component, &self.engine, &shared)?;
-        fits(&component, &shared).map_err(|why| LoadError::Limits { origin: shared.origin.clone(), why })?;
-        let linked = link(&component, &self.engine, &shared)?;
-        let (description, shared) = describe(&self.engine, &linked, shared).await?;
+        let shared = shared(&source, limits)?;
+        let (code, description, shared, problem) = match shared.world {
+            World::Backend => {
+                let Loaded { code, problem } = self.link::<BackendPluginPre<State>>(&source, &shared).await?;
+                let (description, shared) = describe_backend(&self.engine, code.clone(), shared).await?;
+                (AnyCode::Backend(Code::linked(code)), description, shared, problem)
+            }
+            World::Policy => {
+                let Loaded { code, problem } = self.link::<PolicyPluginPre<State>>(&source, &shared).await?;
+                let (description, shared) = describe_policy(&self.engine, code.clone(), shared).await?;
+                (AnyCode::Policy(Code::linked(code)), description, shared, problem)
+            }
+        };
+        let Source { manifest, digest, origin, .. } = source;
         if description.name != manifest.name.as_str() {
-            return Err(LoadError::Name {
-                origin: shared.origin,
-                says: description.name,
-                manifest: manifest.name.to_string(),
-            });
+            let manifest = manifest.name.to_string();
+            return Err(LoadError::Name { origin, says: description.name, manifest });
         }
         Ok(Prepared {
-            engine: self.engine.clone(),
+            host: self.clone(),
             manifest,
+            digest,
             description,
             shared,
-            linked,
-            compiled: from == cache::From::Compiler,
-            cache_problem: problem.map(|problem| problem.to_string()),
+            code,
+            loaded: true,
+            cache_problem: problem,
         })
+    }
+
+    /// The same without loading anything, for a plugin that an earlier run loaded and
+    /// found to be good; nothing for any other. Its code is loaded with the first call
+    /// that needs it, and what is wrong with it then is a failure of that call.
+    ///
+    /// # Errors
+    /// When a text of the manifest cannot be completed.
+    pub fn recall(&self, source: Source, limits: Limits) -> Result<Option<Prepared>, LoadError> {
+        let usual = match source.manifest.world {
+            World::Backend => Limits::for_backend(),
+            World::Policy => Limits::for_policy(),
+        };
+        // It may not fit into others.
+        let known = if limits == usual { self.cache.recall(&source.digest) } else { None };
+        let Some(description) = known.filter(|known| known.name == source.manifest.name.as_str()) else {
+            return Ok(None);
+        };
+        let shared = shared(&source, limits)?;
+        let (manifest, digest) = (source.manifest.clone(), source.digest.clone());
+        let code = match shared.world {
+            World::Backend => AnyCode::Backend(Code::later(self.clone(), source)),
+            World::Policy => AnyCode::Policy(Code::later(self.clone(), source)),
+        };
+        Ok(Some(Prepared {
+            host: self.clone(),
+            manifest,
+            digest,
+            description,
+            shared,
+            code,
+            loaded: false,
+            cache_problem: None,
+        }))
+    }
+
+    /// Compiles a plugin or takes it from the cache, and links it.
+    pub(crate) async fn link<W: code::World>(
+        &self,
+        source: &Source,
+        shared: &Shared,
+    ) -> Result<Loaded<W>, LoadError> {
+        let Source { wasm, digest, origin, .. } = source;
+        if wasm.len() > LARGEST {
+            return Err(LoadError::TooLarge { origin: origin.clone(), bytes: wasm.len(), limit: LARGEST });
+        }
+        let Compiled { component, problem } = self.compile(wasm.clone(), digest.to_string(), origin).await?;
+        check_imports(&component, &self.engine, shared)?;
+        fits(&component, shared).map_err(|why| LoadError::Limits { origin: origin.clone(), why })?;
+        let mut linker = Linker::<State>::new(&self.engine);
+        let linked = wasi::link(&mut linker).and_then(|()| W::link(&mut linker, &component));
+        let code = linked.map_err(|error| LoadError::Contract {
+            origin: origin.clone(),
+            world: shared.world.word(),
+            why: reap_core::clean::line_of(&format!("{error:#}"), 300),
+        })?;
+        Ok(Loaded { code, problem: problem.map(|problem| problem.to_string()) })
     }
 
     async fn compile(
         &self,
         wasm: Cow<'static, [u8]>,
+        digest: String,
         origin: &str,
-    ) -> Result<(Component, cache::From, Option<crate::error::CacheError>), LoadError> {
-        let engine = self.engine.clone();
-        let folder = self.cache.clone();
+    ) -> Result<Compiled, LoadError> {
+        let (engine, cache) = (self.engine.clone(), self.cache.clone());
         let bad = |why: String| LoadError::NotAComponent {
             origin: origin.to_owned(),
             why: reap_core::clean::line_of(&why, 300),
             mend: "Build it for the target wasm32-wasip2, and copy the whole file",
         };
-        let compiled =
-            tokio::task::spawn_blocking(move || cache::component(&engine, &wasm, folder.as_deref()));
+        let compiled = tokio::task::spawn_blocking(move || cache.component(&engine, &wasm, &digest));
         match compiled.await {
             Ok(answer) => answer.map_err(|error| bad(error.root_cause().to_string())),
             Err(panic) => Err(LoadError::Compiler { origin: origin.to_owned(), why: panic.to_string() }),
         }
     }
+}
+
+/// What all calls to this plugin share.
+fn shared(source: &Source, limits: Limits) -> Result<Shared, LoadError> {
+    let Source { manifest, origin, .. } = source;
+    let grants =
+        Grants::complete(manifest).map_err(|why| LoadError::Manifest { origin: origin.clone(), why })?;
+    Ok(Shared::new(manifest.name.clone(), manifest.world, origin.clone(), limits, grants))
 }
 
 /// Refuses a component that imports what its world does not have, and says what:
@@ -197,65 +282,53 @@ fn check_imports(component: &Component, engine: &Engine, shared: &Shared) -> Res
     })
 }
 
-fn link(component: &Component, engine: &Engine, shared: &Shared) -> Result<Linked, LoadError> {
-    let contract = |error: wasmtime::Error| LoadError::Contract {
-        origin: shared.origin.clone(),
-        world: shared.world.word(),
-        why: reap_core::clean::line_of(&format!("{error:#}"), 300),
-    };
-    let mut linker = Linker::<State>::new(engine);
-    let build = |linker: &mut Linker<State>| {
-        wasi::link(linker)?;
-        match shared.world {
-            World::Backend => {
-                BackendPlugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-                let pre = linker.instantiate_pre(component)?;
-                BackendPluginPre::new(pre).map(Linked::Backend)
-            }
-            World::Policy => {
-                log_bindings::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-                types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-                let pre = linker.instantiate_pre(component)?;
-                PolicyPluginPre::new(pre).map(Linked::Policy)
-            }
-        }
-    };
-    build(&mut linker).map_err(contract)
-}
-
-async fn describe(
+async fn describe_backend(
     engine: &Engine,
-    linked: &Linked,
+    code: BackendPluginPre<State>,
     shared: Shared,
 ) -> Result<(Description, Shared), LoadError> {
-    let shared = Arc::new(shared);
-    let about = Call { name: "describe", time: shared.limits.call(), frozen: Some(Default::default()) };
-    let answer = match linked {
-        Linked::Backend(pre) => {
-            let pre = pre.clone();
-            let work = async move |store: &mut wasmtime::Store<State>| {
-                let plugin: BackendPlugin = pre.instantiate_async(&mut *store).await?;
-                plugin.reap_plugin_backend().call_describe(store).await
-            };
-            call(engine, &shared, about, |_| (), work).await.0
-        }
-        Linked::Policy(pre) => {
-            let pre = pre.clone();
-            let work = async move |store: &mut wasmtime::Store<State>| {
-                let plugin: PolicyPlugin = pre.instantiate_async(&mut *store).await?;
-                plugin.reap_plugin_policy().call_describe(store).await
-            };
-            call(engine, &shared, about, |_| (), work).await.0
-        }
+    let work = async move |store: &mut wasmtime::Store<State>| {
+        let plugin: BackendPlugin = code.instantiate_async(&mut *store).await?;
+        plugin.reap_plugin_backend().call_describe(store).await
     };
-    let refused = |error| LoadError::Refused { origin: shared.origin.clone(), call: "describe", error };
-    let description = answer.and_then(convert::description).map_err(refused)?;
-    // The call's own share of it ended with the call.
-    Arc::try_unwrap(shared).map(|shared| (description, shared)).map_err(|shared| LoadError::Refused {
+    let shared = Arc::new(shared);
+    let answer = call(engine, &shared, describing(&shared), |_| (), work).await.0;
+    described(answer.and_then(convert::description), shared)
+}
+
+async fn describe_policy(
+    engine: &Engine,
+    code: PolicyPluginPre<State>,
+    shared: Shared,
+) -> Result<(Description, Shared), LoadError> {
+    let work = async move |store: &mut wasmtime::Store<State>| {
+        let plugin: PolicyPlugin = code.instantiate_async(&mut *store).await?;
+        plugin.reap_plugin_policy().call_describe(store).await
+    };
+    let shared = Arc::new(shared);
+    let answer = call(engine, &shared, describing(&shared), |_| (), work).await.0;
+    described(answer.and_then(convert::description), shared)
+}
+
+/// Its clock stands still, so that the answer can be kept.
+fn describing(shared: &Shared) -> Call {
+    Call { name: "describe", time: shared.limits.call(), frozen: Some(Default::default()) }
+}
+
+fn described(
+    answer: Result<Description, CallError>,
+    shared: Arc<Shared>,
+) -> Result<(Description, Shared), LoadError> {
+    let refused = |shared: &Shared, error| LoadError::Refused {
         origin: shared.origin.clone(),
         call: "describe",
-        error: CallError::Host { call: "describe", why: "the call did not end".to_owned() },
-    })
+        error,
+    };
+    let description = answer.map_err(|error| refused(&shared, error))?;
+    // The call's own share of it ended with the call.
+    let unfinished = || CallError::Host { call: "describe", why: "the call did not end".to_owned() };
+    let shared = Arc::try_unwrap(shared).map_err(|shared| refused(&shared, unfinished()))?;
+    Ok((description, shared))
 }
 
 impl Prepared {
@@ -269,11 +342,6 @@ impl Prepared {
         &self.description
     }
 
-    /// Whether it had to be compiled, which takes a moment.
-    pub fn was_compiled(&self) -> bool {
-        self.compiled
-    }
-
     /// Why it could not be kept compiled, where that is so.
     pub fn cache_problem(&self) -> Option<&str> {
         self.cache_problem.as_deref()
@@ -281,29 +349,65 @@ impl Prepared {
 
     /// Gives it its settings and lets it check them.
     pub async fn into_backend(self, settings: Vec<Fact>) -> Result<Backend, LoadError> {
-        let Linked::Backend(pre) = self.linked else {
+        let kept = self.kept(&settings);
+        let AnyCode::Backend(code) = self.code else {
             return Err(wrong_world(&self.shared, "backend"));
         };
         let shared = Arc::new(settle(self.shared, settings)?);
-        let backend = Backend::new(self.engine, pre, Arc::clone(&shared));
-        match backend.configure().await {
-            Ok(()) => Ok(backend),
-            Err(error) => Err(LoadError::Refused { origin: shared.origin.clone(), call: "configure", error }),
+        let backend = Backend::new(self.host.engine.clone(), code, Arc::clone(&shared));
+        if kept != Kept::Accepted {
+            let refused =
+                |error| LoadError::Refused { origin: shared.origin.clone(), call: "configure", error };
+            backend.configure().await.map_err(refused)?;
         }
+        if kept == Kept::ToBe {
+            self.host.cache.remember(&self.digest, &self.description);
+        }
+        Ok(backend)
     }
 
     /// Gives it its settings and lets it check them.
     pub async fn into_policy(self, settings: Vec<Fact>) -> Result<Policy, LoadError> {
-        let Linked::Policy(pre) = self.linked else {
+        let kept = self.kept(&settings);
+        let AnyCode::Policy(code) = self.code else {
             return Err(wrong_world(&self.shared, "policy"));
         };
         let shared = Arc::new(settle(self.shared, settings)?);
-        let policy = Policy::new(self.engine, pre, Arc::clone(&shared), self.manifest.facts);
-        match policy.configure().await {
-            Ok(()) => Ok(policy),
-            Err(error) => Err(LoadError::Refused { origin: shared.origin.clone(), call: "configure", error }),
+        let policy = Policy::new(self.host.engine.clone(), code, Arc::clone(&shared), self.manifest.facts);
+        if kept != Kept::Accepted {
+            let refused =
+                |error| LoadError::Refused { origin: shared.origin.clone(), call: "configure", error };
+            policy.configure().await.map_err(refused)?;
+        }
+        if kept == Kept::ToBe {
+            self.host.cache.remember(&self.digest, &self.description);
+        }
+        Ok(policy)
+    }
+
+    /// What a run keeps of a plugin is what it says with its own fallbacks. Other
+    /// settings it is asked about each time.
+    fn kept(&self, settings: &[Fact]) -> Kept {
+        let own = self.description.settings.iter();
+        let own = own.map(|setting| (setting.name.as_str(), &setting.fallback));
+        let usual = settings.iter().map(|fact| (fact.name.as_str(), &fact.value)).eq(own);
+        match (usual, self.loaded) {
+            (false, _) => Kept::No,
+            (true, true) => Kept::ToBe,
+            (true, false) => Kept::Accepted,
         }
     }
+}
+
+/// What earlier runs know of a plugin with its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// That it took them.
+    Accepted,
+    /// Nothing yet; the next may know.
+    ToBe,
+    /// Nothing.
+    No,
 }
 
 /// Gives a plugin its settings, and the grants that rest on them.

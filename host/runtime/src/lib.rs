@@ -12,7 +12,8 @@
 //! * nothing is ended but through a permit that the pure core issued.
 //!
 //! The life of a plugin: [`Manifest::parse`] → [`Host::prepare`] (compile or
-//! take from the cache, link, describe) → [`Prepared::into_backend`] or
+//! take from the cache, link, describe; [`Host::recall`] does that with the first
+//! call only) → [`Prepared::into_backend`] or
 //! [`Prepared::into_policy`] (settings checked) → calls.
 
 mod backend;
@@ -20,6 +21,7 @@ mod bindings;
 mod cache;
 mod call;
 mod capabilities;
+mod code;
 mod convert;
 mod counters;
 mod engine;

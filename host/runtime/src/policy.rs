@@ -12,6 +12,7 @@ use wasmtime::{Engine, Store};
 use crate::bindings::policy::{PolicyPlugin, PolicyPluginPre};
 use crate::call::{Call, call};
 use crate::capabilities::log::LogLine;
+use crate::code::Code;
 use crate::convert;
 use crate::error::CallError;
 use crate::state::{Shared, State};
@@ -20,7 +21,7 @@ use crate::state::{Shared, State};
 #[derive(Clone)]
 pub struct Policy {
     engine: Engine,
-    pre: PolicyPluginPre<State>,
+    code: Code<PolicyPluginPre<State>>,
     shared: Arc<Shared>,
     /// The only extra facts that it is told, where its manifest names some.
     facts: Option<Arc<[String]>>,
@@ -29,11 +30,11 @@ pub struct Policy {
 impl Policy {
     pub(crate) fn new(
         engine: Engine,
-        pre: PolicyPluginPre<State>,
+        code: Code<PolicyPluginPre<State>>,
         shared: Arc<Shared>,
         facts: Option<Vec<String>>,
     ) -> Self {
-        Self { engine, pre, shared, facts: facts.map(Arc::from) }
+        Self { engine, code, shared, facts: facts.map(Arc::from) }
     }
 
     /// Its name.
@@ -52,10 +53,11 @@ impl Policy {
     }
 
     pub(crate) async fn configure(&self) -> Result<(), CallError> {
-        let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
+        let code = self.code.ready(&self.shared, "configure").await?;
+        let settings = convert::facts_out(&self.shared.settings);
         let about = Call { name: "configure", time: self.shared.limits.call(), frozen: Some(Duration::ZERO) };
         let work = async move |store: &mut Store<State>| {
-            let plugin: PolicyPlugin = pre.instantiate_async(&mut *store).await?;
+            let plugin: PolicyPlugin = code.instantiate_async(&mut *store).await?;
             plugin.reap_plugin_policy().call_configure(store, &settings).await
         };
         call(&self.engine, &self.shared, about, |_| (), work).await.0
@@ -66,14 +68,15 @@ impl Policy {
         if subjects.is_empty() {
             return Ok(Vec::new());
         }
-        let (pre, settings) = (self.pre.clone(), convert::facts_out(&self.shared.settings));
+        let code = self.code.ready(&self.shared, "evaluate").await?;
+        let settings = convert::facts_out(&self.shared.settings);
         let count = subjects.len();
         let subjects: Vec<_> =
             subjects.iter().map(|subject| convert::subject_out(subject, self.facts.as_deref())).collect();
         let frozen = Some(Duration::from_millis(now.millis()));
         let about = Call { name: "evaluate", time: self.shared.limits.call(), frozen };
         let work = async move |store: &mut Store<State>| {
-            let plugin: PolicyPlugin = pre.instantiate_async(&mut *store).await?;
+            let plugin: PolicyPlugin = code.instantiate_async(&mut *store).await?;
             let policy = plugin.reap_plugin_policy();
             if let Err(error) = policy.call_configure(&mut *store, &settings).await? {
                 return Ok(Err(error));

@@ -167,7 +167,7 @@ impl Desk {
 
 impl Clerk {
     async fn alone(config: &Config, paths: &Paths, ui: &mut Ui) -> Result<Self, CliError> {
-        let reap = ui.during("preparing the plugins", Reap::open(config.clone(), paths)).await?;
+        let reap = ui.during("preparing the plugins", Reap::open_to_look_once(config.clone(), paths)).await?;
         for note in reap.plugins().notes() {
             ui.warn(&note);
         }

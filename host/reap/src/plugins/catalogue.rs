@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use reap_core::clean;
 use reap_core::ids::PluginName;
-use reap_runtime::{Manifest, World};
+use reap_runtime::{Manifest, Source, World};
 
 use super::PluginsError;
 use super::approvals::{Approvals, Standing};
 use super::origin::{Origin, shown};
-use crate::bundled::BUNDLED;
+use crate::bundled::{BUNDLED, Bundled};
 use crate::config::Config;
 use crate::files;
 use crate::paths::Paths;
@@ -46,15 +46,22 @@ pub struct Found {
 
 #[derive(Debug, Clone)]
 pub(super) enum Code {
-    Bundled(&'static [u8]),
+    Bundled(&'static Bundled),
     File(PathBuf),
 }
 
-impl Code {
-    pub(super) fn read(&self) -> Result<Cow<'static, [u8]>, String> {
-        match self {
-            Self::Bundled(wasm) => Ok(Cow::Borrowed(wasm)),
-            Self::File(path) => files::read(path, LARGEST_CODE).map(Cow::Owned).map_err(|e| unread(path, &e)),
+impl Found {
+    /// All that the host needs of it.
+    pub(super) fn source(&self, origin: &Origin) -> Result<Source, String> {
+        let (manifest, origin) = (self.manifest.clone(), origin.in_words());
+        match &self.code {
+            Code::Bundled(Bundled { wasm, digest, .. }) => {
+                Ok(Source { manifest, wasm: Cow::Borrowed(wasm), digest: Cow::Borrowed(digest), origin })
+            }
+            Code::File(path) => {
+                let wasm = files::read(path, LARGEST_CODE).map_err(|error| unread(path, &error))?;
+                Ok(Source::new(manifest, wasm, origin))
+            }
         }
     }
 }
@@ -68,8 +75,7 @@ const LARGEST_MANIFEST: u64 = 1 << 20;
 /// Every plugin that was found, the bundled ones first, and those that were
 /// approved and are not there any more.
 pub fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError> {
-    let mut entries: Vec<Entry> =
-        BUNDLED.iter().map(|bundled| from_bundle(bundled.manifest, bundled.wasm)).collect();
+    let mut entries: Vec<Entry> = BUNDLED.iter().map(from_bundle).collect();
     let approvals = Approvals::load(&paths.state)?;
     for folder in &config.folders {
         entries.extend(plugin_files(folder)?.iter().map(|stem| from_files(stem, &approvals)));
@@ -81,13 +87,13 @@ pub fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError
     Ok(entries)
 }
 
-fn from_bundle(manifest: &'static str, wasm: &'static [u8]) -> Entry {
+fn from_bundle(bundled: &'static Bundled) -> Entry {
     let origin = Origin::Bundled;
-    match Manifest::parse(manifest, &origin.in_words()) {
+    match Manifest::parse(bundled.manifest, &origin.in_words()) {
         Ok(manifest) => Entry {
             name: manifest.name.to_string(),
             relied_on: Some(manifest.world),
-            found: Ok(Found { manifest, standing: Standing::Bundled, code: Code::Bundled(wasm) }),
+            found: Ok(Found { manifest, standing: Standing::Bundled, code: Code::Bundled(bundled) }),
             origin,
         },
         Err(error) => {

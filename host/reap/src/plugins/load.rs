@@ -2,11 +2,11 @@
 
 use reap_core::ids::PluginName;
 use reap_core::session::Fact;
-use reap_runtime::{CallError, Description, Host, Limits, LoadError, Manifest, Source, World};
+use reap_runtime::{CallError, Description, Host, Limits, LoadError, Manifest, Prepared, Source, World};
 
 use super::approvals::Standing;
 use super::catalogue::{Entry, Found, table};
-use super::{Plugin, Ready, Running, State};
+use super::{Loading, Plugin, Ready, Running, State};
 use crate::config::{BackendConfig, Config, ConfigError, Mode, PolicyConfig, RawSetting, complete, line_of};
 use crate::side_by_side::side_by_side;
 
@@ -15,6 +15,7 @@ pub(super) async fn all(
     host: &Host,
     entries: Vec<Entry>,
     config: &Config,
+    loading: Loading,
 ) -> Result<Vec<Plugin>, ConfigError> {
     let work = entries.into_iter().map(|entry| {
         let (host, config) = (host.clone(), config.clone());
@@ -23,7 +24,7 @@ pub(super) async fn all(
             if is_off(&entry, &config) {
                 Ok(Plugin { entry, state: State::Off })
             } else {
-                one(&host, entry, &config).await
+                one(&host, entry, &config, loading).await
             }
         };
         (again, load)
@@ -41,11 +42,16 @@ pub(super) async fn all(
 
 /// Loads this one, if it may run. Settings that it does not take are an error
 /// of the configuration; anything else that goes wrong is a failed plugin.
-pub(super) async fn one(host: &Host, entry: Entry, config: &Config) -> Result<Plugin, ConfigError> {
+pub(super) async fn one(
+    host: &Host,
+    entry: Entry,
+    config: &Config,
+    loading: Loading,
+) -> Result<Plugin, ConfigError> {
     let state = match &entry.found {
         Err(why) => State::Failed(why.clone()),
         Ok(found) => match found.standing {
-            Standing::Bundled | Standing::Approved => run(host, &entry, found, config).await?,
+            Standing::Bundled | Standing::Approved => run(host, &entry, found, config, loading).await?,
             Standing::New | Standing::Changed => State::Unapproved(what_to_type(&entry.name, found.standing)),
         },
     };
@@ -118,14 +124,19 @@ impl<'c> Said<'c> {
     }
 }
 
-async fn run(host: &Host, entry: &Entry, found: &Found, config: &Config) -> Result<State, ConfigError> {
-    let wasm = match found.code.read() {
-        Ok(wasm) => wasm,
+async fn run(
+    host: &Host,
+    entry: &Entry,
+    found: &Found,
+    config: &Config,
+    loading: Loading,
+) -> Result<State, ConfigError> {
+    let source = match found.source(&entry.origin) {
+        Ok(source) => source,
         Err(why) => return Ok(State::Failed(why)),
     };
     let said = Said::of(&found.manifest, config);
-    let source = Source { manifest: found.manifest.clone(), wasm, origin: entry.origin.in_words() };
-    let prepared = match host.prepare(source, said.limits.clone()).await {
+    let prepared = match prepare(host, source, said.limits.clone(), loading).await {
         Ok(prepared) => prepared,
         Err(error) => return Ok(State::Failed(error.to_string())),
     };
@@ -143,4 +154,19 @@ async fn run(host: &Host, entry: &Entry, found: &Found, config: &Config) -> Resu
         }
         Err(error) => said.refused(&error),
     }
+}
+
+/// Loads it, or leaves that to its first call where it was good before.
+async fn prepare(
+    host: &Host,
+    source: Source,
+    limits: Limits,
+    loading: Loading,
+) -> Result<Prepared, LoadError> {
+    if loading == Loading::WhenNeeded
+        && let Some(prepared) = host.recall(source.clone(), limits.clone())?
+    {
+        return Ok(prepared);
+    }
+    host.prepare(source, limits).await
 }

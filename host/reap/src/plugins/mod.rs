@@ -156,6 +156,16 @@ impl Plugin {
     }
 }
 
+/// When the code of a plugin is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loading {
+    /// At once, so that all that is wrong shows before anything is done.
+    Now,
+    /// With its first call, where it is one that an earlier run found to be good. For
+    /// a program that looks once: most plugins have nothing to say then.
+    WhenNeeded,
+}
+
 /// All plugins.
 pub struct Plugins {
     all: Vec<Plugin>,
@@ -165,10 +175,10 @@ pub struct Plugins {
 
 impl Plugins {
     /// Finds all plugins and loads those that may run, side by side.
-    pub async fn load(config: &Config, paths: &Paths) -> Result<Self, PluginsError> {
+    pub async fn load(config: &Config, paths: &Paths, loading: Loading) -> Result<Self, PluginsError> {
         let entries = catalogue::gather(config, paths)?;
         let (host, cache_problem) = host(paths)?;
-        Ok(Self { all: load::all(&host, entries, config).await?, cache_problem })
+        Ok(Self { all: load::all(&host, entries, config, loading).await?, cache_problem })
     }
 
     /// Finds the plugin of this name and loads it, even when the configuration
@@ -176,7 +186,7 @@ impl Plugins {
     pub async fn load_one(name: &str, config: &Config, paths: &Paths) -> Result<Plugin, PluginsError> {
         let entry = find(name, config, paths)?;
         let (host, _) = host(paths)?;
-        load::one(&host, entry, config).await.map_err(PluginsError::Config)
+        load::one(&host, entry, config, Loading::Now).await.map_err(PluginsError::Config)
     }
 
     /// All of them, the bundled ones first.

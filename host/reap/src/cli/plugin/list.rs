@@ -1,6 +1,6 @@
 //! `reap plugin list`.
 
-use reap::plugins::{Plugin, Plugins, State};
+use reap::plugins::{Loading, Plugin, Plugins, State};
 use reap::{Config, Paths};
 
 use crate::cli::error::{CliError, Exit};
@@ -18,7 +18,7 @@ pub async fn run(
     verbose: bool,
     ui: &mut Ui,
 ) -> Result<Exit, CliError> {
-    let plugins = ui.during("preparing the plugins", Plugins::load(config, paths)).await?;
+    let plugins = ui.during("preparing the plugins", Plugins::load(config, paths, Loading::Now)).await?;
     let mut table = Table::new(&["NAME", "WORLD", "VERSION", "ORIGIN", "STATE"]);
     plugins.iter().for_each(|plugin| table.row(row(plugin)));
     ui.print(&table.render("", ui.colours()));

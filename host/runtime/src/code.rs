@@ -1,0 +1,76 @@
+//! A plugin's compiled and linked code, which may be loaded only when a call needs it.
+//!
+//! Most plugins have nothing to do in most runs: there is no kiro home, no session
+//! that a policy wants to be asked about. Loading one costs more than a millisecond of
+//! a command that takes ten.
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use wasmtime::component::{Component, HasSelf, Linker};
+
+use crate::bindings::backend::{BackendPlugin, BackendPluginPre};
+use crate::bindings::policy::PolicyPluginPre;
+use crate::bindings::{log as log_bindings, types};
+use crate::error::CallError;
+use crate::host::{Host, Source};
+use crate::state::{Shared, State};
+
+/// What a component of one world is when it is linked.
+pub(crate) trait World: Clone + Sized {
+    /// Links a component to what its world gets, WASI being linked already.
+    fn link(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<Self>;
+}
+
+impl World for BackendPluginPre<State> {
+    fn link(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<Self> {
+        BackendPlugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+        Self::new(linker.instantiate_pre(component)?)
+    }
+}
+
+impl World for PolicyPluginPre<State> {
+    fn link(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<Self> {
+        log_bindings::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+        types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+        Self::new(linker.instantiate_pre(component)?)
+    }
+}
+
+/// The code of one plugin. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Code<W>(Arc<Inner<W>>);
+
+struct Inner<W> {
+    linked: OnceCell<W>,
+    later: Option<(Host, Source)>,
+}
+
+impl<W: World> Code<W> {
+    /// Code that is there.
+    pub(crate) fn linked(code: W) -> Self {
+        Self(Arc::new(Inner { linked: OnceCell::new_with(Some(code)), later: None }))
+    }
+
+    /// Code that is loaded with the first call.
+    pub(crate) fn later(host: Host, source: Source) -> Self {
+        Self(Arc::new(Inner { linked: OnceCell::new(), later: Some((host, source)) }))
+    }
+
+    /// Whether it is loaded.
+    #[cfg(test)]
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.0.linked.initialized()
+    }
+
+    /// The code, loaded now if it was not. A failure is one of this call, and the next
+    /// one tries again.
+    pub(crate) async fn ready(&self, shared: &Shared, call: &'static str) -> Result<W, CallError> {
+        let load = async || match &self.0.later {
+            Some((host, source)) => host.link(source, shared).await.map(|loaded| loaded.code),
+            None => unreachable!("code that is not loaded has a source"),
+        };
+        let code = self.0.linked.get_or_try_init(load).await;
+        code.cloned().map_err(|error| CallError::Unloaded { call, why: error.to_string() })
+    }
+}
