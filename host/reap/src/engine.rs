@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use reap_core::cycle::Rules;
 use reap_core::guard::Here;
+use reap_core::ids::PluginName;
 use reap_core::judge::{Judged, judge};
 use reap_core::listing::{Observation, Unknown};
 use reap_core::plan::{Lifts, Plan};
@@ -166,7 +167,9 @@ impl Reap {
     /// The same, with all that was seen.
     pub(crate) async fn look_closely(&self, caller: &Caller) -> (Arc<Observation>, Pass) {
         let (boot, uptime) = (self.memory.boot().clone(), uptime());
-        let observation = Arc::new(self.observe().await);
+        // Until the backends answer, there is time to load what will vote.
+        let (observation, ()) = tokio::join!(self.observe(), self.warm_up());
+        let observation = Arc::new(observation);
         let (seen, rules) = (observation.clone(), self.rules.records);
         let reading = Reading { at: observation.at, boot, uptime };
         let surveyed =
@@ -187,12 +190,13 @@ impl Reap {
     /// and stops no other.
     pub async fn observe(&self) -> Observation {
         let at = now(); // before the answers: idle times come out shorter rather than longer
-        let work =
-            self.backends.iter().cloned().map(|backend| async move { backend.discover().await }).collect();
+        let asked: Vec<&Backend> = self.asked().collect();
+        let work = asked.iter().map(|backend| (*backend).clone());
+        let work = work.map(|backend| async move { backend.discover().await }).collect();
         let answers = side_by_side(work).await;
         let mut observation =
             Observation { at, listings: Vec::new(), faults: self.plugins.missing_backends() };
-        for (backend, answer) in self.backends.iter().zip(answers) {
+        for (backend, answer) in asked.into_iter().zip(answers) {
             let fault = match answer {
                 Ok(Ok(listings)) => {
                     observation.listings.extend(listings);
@@ -208,6 +212,30 @@ impl Reap {
             });
         }
         observation
+    }
+
+    /// The backends that may have something to tell. One that is loaded is always asked:
+    /// what it told of before must not be left standing.
+    fn asked(&self) -> impl Iterator<Item = &Backend> {
+        self.backends.iter().filter(|backend| !backend.is_needless())
+    }
+
+    /// Loads the policies that may have a vote on what the backends will tell. The
+    /// backends come first: they are waited for.
+    async fn warm_up(&self) {
+        let mut backends: Vec<PluginName> = Vec::new();
+        for backend in self.asked() {
+            backend.warm_up().await;
+            backends.push(backend.name().clone());
+        }
+        for voter in &self.voters {
+            let select = voter.select.as_ref();
+            if let Ok(policy) = &voter.voice
+                && select.is_none_or(|select| select.strangers(&backends).is_empty())
+            {
+                policy.warm_up().await;
+            }
+        }
     }
 
     /// Asks all policies at once for their votes on these.

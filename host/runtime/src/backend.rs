@@ -86,6 +86,17 @@ impl Backend {
         self.shared.take_log()
     }
 
+    /// Whether it is not loaded and would have nothing to look at. A program that looks
+    /// once need not ask it then.
+    pub fn is_needless(&self) -> bool {
+        !self.code.is_loaded() && self.shared.grants.is_needless()
+    }
+
+    /// Loads its code, if it is not loaded. What is wrong with it the next call will tell.
+    pub async fn warm_up(&self) {
+        let _ = self.code.ready(&self.shared, "discover").await; // see above
+    }
+
     pub(crate) async fn configure(&self) -> Result<(), CallError> {
         self.ask("configure", async |_, _| Ok(Ok(()))).await
     }

@@ -2,7 +2,7 @@
 //!
 //! Loading compiled code is as good as running it, so the folder must be this
 //! user's alone, and a file is used only when its name fits the plugin and the
-//! engine and its content fits the digest in front of it. Anything else is a
+//! engine and its content fits the checksum in front of it. Anything else is a
 //! miss: the plugin is compiled again and the file replaced. A file is never
 //! overwritten in place: another run may have it open.
 
@@ -13,7 +13,6 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -64,7 +63,7 @@ impl Cache {
         let kept = component
             .serialize()
             .map_err(|error| CacheError { folder: folder.clone(), why: format!("{error:#}") });
-        let problem = kept.and_then(|code| keep(folder, &path, &[&Sha256::digest(&code), &code])).err();
+        let problem = kept.and_then(|code| keep(folder, &path, &[&checksum(&code), &code])).err();
         Ok(Compiled { component, problem })
     }
 
@@ -137,18 +136,24 @@ fn forget_old(folder: &Path) {
     }
 }
 
-const DIGEST: usize = 32;
+const CHECKSUM: usize = 4;
 
 fn load(engine: &Engine, path: &Path) -> Option<Component> {
     let bytes = fs::read(path).ok()?;
-    let (digest, code) = bytes.split_at_checked(DIGEST)?;
-    if Sha256::digest(code).as_slice() != digest {
+    let (sum, code) = bytes.split_at_checked(CHECKSUM)?;
+    if checksum(code) != sum {
         return None;
     }
     // SAFETY: the file is in a folder that only this user may enter, was written
-    // by `keep`, and is whole as its digest says. The engine checks besides that
+    // by `keep`, and is whole as its checksum says. The engine checks besides that
     // it was compiled by this version with these settings.
     unsafe { Component::deserialize(engine, code) }.ok()
+}
+
+/// Finds damage, which is all that it is for: whoever could forge a file here could
+/// replace this program as well. SHA-256 took as long as loading the code.
+fn checksum(code: &[u8]) -> [u8; CHECKSUM] {
+    crc32fast::hash(code).to_le_bytes()
 }
 
 /// Writes a file beside its place and puts it there when it is whole.

@@ -58,7 +58,6 @@ impl<W: World> Code<W> {
     }
 
     /// Whether it is loaded.
-    #[cfg(test)]
     pub(crate) fn is_loaded(&self) -> bool {
         self.0.linked.initialized()
     }

@@ -31,6 +31,8 @@ pub(crate) fn start() -> Result<Engine, HostError> {
     // tell are a tenth of what every start has to load.
     config.wasm_backtrace_max_frames(None);
     config.generate_address_map(false);
+    // Nothing unwinds through a guest: the host's panics are caught where it is called.
+    config.native_unwind_info(false);
     // What no guest of ours needs is not there to be attacked.
     config.wasm_memory64(false);
     config.wasm_multi_memory(true); // components built by other tools use it; the limiter adds memories up

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use reap_core::session::{Fact, Value};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
@@ -33,6 +34,9 @@ const LARGEST: usize = 64 << 20;
 pub struct Host {
     engine: Engine,
     cache: Cache,
+    /// Code is loaded one after the other, in the order in which it is asked for: the
+    /// backend that waits longest for others is the first, and gets to wait sooner.
+    loading: Arc<Semaphore>,
 }
 
 /// How the host is to be set up.
@@ -135,7 +139,7 @@ impl Host {
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
         let engine = engine::start()?;
         let cache = Cache::new(&engine, options.cache);
-        Ok(Self { engine, cache })
+        Ok(Self { engine, cache, loading: Arc::new(Semaphore::new(1)) })
     }
 
     /// Compiles a plugin or takes it from the cache, links it to what its world
@@ -235,6 +239,7 @@ impl Host {
         origin: &str,
     ) -> Result<Compiled, LoadError> {
         let (engine, cache) = (self.engine.clone(), self.cache.clone());
+        let _turn = self.loading.acquire().await; // never closed
         let bad = |why: String| LoadError::NotAComponent {
             origin: origin.to_owned(),
             why: reap_core::clean::line_of(&why, 300),

@@ -95,6 +95,10 @@ pub struct FilesAsk {
     /// These paths and what is below them. `{name}` in one stands for each of the
     /// texts of that setting.
     pub paths: Vec<String>,
+    /// Whether the plugin has nothing to look at where none of them is there. A program
+    /// that looks once does not load it then.
+    #[serde(default)]
+    pub needed: bool,
 }
 
 /// Which processes a plugin wants to look at.
@@ -260,11 +264,19 @@ pub(crate) const FACT: &str = "fact.";
 impl Manifest {
     /// Reads a manifest. `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ManifestError> {
+        let manifest = Self::parse_bundled(text, origin)?;
+        manifest.check().map_err(|problem| ManifestError { origin: origin.to_owned(), problem })?;
+        Ok(manifest)
+    }
+
+    /// Reads a manifest that is known to be good, as those are that the program brings
+    /// along. To try all its patterns takes as long as the rest of a start.
+    pub fn parse_bundled(text: &str, origin: &str) -> Result<Self, ManifestError> {
         let wrong = |problem: String| ManifestError { origin: origin.to_owned(), problem };
         let file: File =
             toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
         let select = file.select.as_deref().map(Selector::parse_plain).transpose();
-        let manifest = Self {
+        Ok(Self {
             select: select.map_err(|error| wrong(format!("`select` is not right:\n{error}")))?,
             facts: file.facts,
             name: file.name,
@@ -273,9 +285,7 @@ impl Manifest {
             world: file.world,
             asks: file.asks,
             digest: digest(text.as_bytes()),
-        };
-        manifest.check().map_err(wrong)?;
-        Ok(manifest)
+        })
     }
 
     /// The SHA-256 of the manifest's text, in hex. An approval is for this.

@@ -52,6 +52,12 @@ impl Policy {
         self.shared.take_log()
     }
 
+    /// Loads its code, if it is not loaded, so that the first vote need not wait for
+    /// that. What is wrong with it the vote will tell.
+    pub async fn warm_up(&self) {
+        let _ = self.code.ready(&self.shared, "evaluate").await; // see above
+    }
+
     pub(crate) async fn configure(&self) -> Result<(), CallError> {
         let code = self.code.ready(&self.shared, "configure").await?;
         let settings = convert::facts_out(&self.shared.settings);

@@ -89,7 +89,7 @@ pub fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError
 
 fn from_bundle(bundled: &'static Bundled) -> Entry {
     let origin = Origin::Bundled;
-    match Manifest::parse(bundled.manifest, &origin.in_words()) {
+    match Manifest::parse_bundled(bundled.manifest, &origin.in_words()) {
         Ok(manifest) => Entry {
             name: manifest.name.to_string(),
             relied_on: Some(manifest.world),
@@ -298,6 +298,10 @@ mod tests {
             ["tmux", "kiro-cli", "dead-panes", "idle-shell", "kiro-orphans", "kiro-stale-locks"]
         );
         assert!(entries.iter().all(|entry| entry.found.is_ok()), "{entries:?}");
+        // At a start they are not looked through.
+        for bundled in BUNDLED {
+            Manifest::parse(bundled.manifest, "a bundled one").expect("a good manifest");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use reap_core::session::{Fact, Value};
 use regex::Regex;
@@ -19,6 +20,8 @@ pub(crate) struct Grants {
     pub(crate) environment: Vec<String>,
     /// Paths that it may read at and below.
     pub(crate) paths: Vec<PathBuf>,
+    /// Whether there is nothing to look at without any of these paths.
+    needs_paths: bool,
     /// Processes that it may look at.
     pub(crate) processes: Option<ProcessGrant>,
     /// Command lines by name.
@@ -57,8 +60,24 @@ pub(crate) struct Command {
 /// What a placeholder may hold.
 #[derive(Debug)]
 enum Hole {
-    Pattern(Regex),
+    Pattern(Pattern),
     Below { paths: Vec<PathBuf>, setting: Option<String> },
+}
+
+/// A pattern, made ready when it is needed first: of a command that ends sessions,
+/// most runs never ask.
+#[derive(Debug)]
+struct Pattern {
+    text: String,
+    ready: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    /// One that cannot be made ready matches nothing.
+    fn matches(&self, value: &str) -> bool {
+        let ready = self.ready.get_or_init(|| whole_regex(&self.text).ok());
+        ready.as_ref().is_some_and(|regex| regex.is_match(value))
+    }
 }
 
 /// A value that a placeholder may not hold.
@@ -74,11 +93,12 @@ impl Grants {
         let asks = &manifest.asks;
         let paths = |texts: &[String]| texts.iter().map(|text| path(text)).collect::<Result<Vec<_>, _>>();
         let processes = asks.processes.as_ref().map(|ask| {
-            let executables =
-                ask.executables.iter().map(|glob| glob_regex(glob)).collect::<Result<Vec<_>, _>>();
+            let all = ask.executables.iter().any(|glob| glob == "*");
+            let some = if all { &[][..] } else { &ask.executables };
+            let executables = some.iter().map(|glob| glob_regex(glob)).collect::<Result<Vec<_>, _>>();
             executables.map(|executables| ProcessGrant {
                 executables,
-                all: ask.executables.iter().any(|glob| glob == "*"),
+                all,
                 uid: rustix::process::geteuid().as_raw(),
                 environment: ask.environment.clone(),
             })
@@ -99,6 +119,7 @@ impl Grants {
         Ok(Self {
             environment: asks.settings.environment.clone(),
             paths: paths(&now)?,
+            needs_paths: asks.files.as_ref().is_some_and(|ask| ask.needed),
             later: later.iter().map(|text| Template::parse(text)).collect(),
             processes: processes.transpose()?,
             commands: asks.commands.iter().map(|(name, ask)| (name.clone(), command(ask))).collect(),
@@ -107,6 +128,14 @@ impl Grants {
             signals: asks.ending.signals.clone(),
             holes,
         })
+    }
+
+    /// Whether all that it needs to look at is not there. What cannot be looked at may be.
+    pub(crate) fn is_needless(&self) -> bool {
+        let missing = |path: &PathBuf| {
+            path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        };
+        self.needs_paths && self.paths.iter().all(missing)
     }
 
     /// Adds the paths that the operator's settings name.
@@ -149,8 +178,8 @@ impl Grants {
 impl Hole {
     fn check(&self, value: &str, settings: &[Fact]) -> Result<(), String> {
         match self {
-            Self::Pattern(pattern) if pattern.is_match(value) => Ok(()),
-            Self::Pattern(pattern) => Err(format!("a value that matches {pattern}")),
+            Self::Pattern(pattern) if pattern.matches(value) => Ok(()),
+            Self::Pattern(pattern) => Err(format!("a value that matches ^(?:{})$", pattern.text)),
             Self::Below { paths, setting } => {
                 let chosen = setting.as_deref().is_some_and(|name| setting_holds(settings, name, value));
                 if chosen
@@ -204,7 +233,7 @@ fn has_holes(text: &str) -> bool {
 
 fn hole(ask: &PlaceholderAsk) -> Result<Hole, String> {
     match &ask.pattern {
-        Some(pattern) => Ok(Hole::Pattern(whole_regex(pattern).map_err(|error| error.to_string())?)),
+        Some(pattern) => Ok(Hole::Pattern(Pattern { text: pattern.clone(), ready: OnceLock::new() })),
         None => Ok(Hole::Below {
             paths: ask.paths.iter().map(|text| path(text)).collect::<Result<_, _>>()?,
             setting: ask.setting.clone(),
@@ -302,6 +331,24 @@ mod tests {
         assert_eq!(grants.paths, paths);
         let mut grants = self::grants("[asks.files]\npaths = [\"{homes}/s\"]\n");
         assert!(grants.settle(&[]).is_err(), "there is no such setting");
+    }
+
+    #[test]
+    fn a_plugin_is_needless_where_none_of_its_paths_is_there() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let at = |needed: bool| {
+            let place = dir.path().display();
+            grants(&format!("[asks.files]\npaths = [\"{place}/a\", \"{place}/b\"]\nneeded = {needed}\n"))
+        };
+        assert!(at(true).is_needless() && !at(false).is_needless());
+        std::os::unix::fs::symlink("nowhere", dir.path().join("b")).expect("made");
+        assert!(!at(true).is_needless(), "a link is something, wherever it leads");
+        std::fs::write(dir.path().join("a"), "").expect("made");
+        assert!(!at(true).is_needless());
+        let below_a_file =
+            format!("[asks.files]\npaths = [\"{}/a/x\"]\nneeded = true\n", dir.path().display());
+        assert!(!grants(&below_a_file).is_needless(), "what cannot be looked at may be there");
+        assert!(!grants("").is_needless());
     }
 
     #[test]
