@@ -5,9 +5,11 @@
 
 mod denied;
 mod ending;
+mod leaked;
 mod locks;
 mod owners;
 mod shapes;
 mod stage;
 mod stores;
 mod terminals;
+mod third;

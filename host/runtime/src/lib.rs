@@ -29,7 +29,9 @@ pub mod limits;
 pub mod manifest;
 mod policy;
 pub mod process;
+mod sockets;
 mod state;
+mod streams;
 mod template;
 mod wasi;
 

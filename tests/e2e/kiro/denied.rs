@@ -21,7 +21,8 @@ fn world(attack: &str) -> World {
             "[\"HOME\", \"HOSTILE_PIDS\", \"HOSTILE_OTHER_PIDS\", \"HOSTILE_FAR_PIDS\"]",
             1,
         )
-        .replacen(", \"{homes}/sessions\"", "", 1);
+        .replacen(", \"{homes}/sessions\"", "", 1)
+        .replacen("    \"{homes}/settings/mcp.json\",\n    \"{homes}/agents/*.json\",\n", "", 1);
     world.write("config/reap/plugins/hostile.toml", manifest);
     world.reap(&["plugin", "approve", HOSTILE_BACKEND, "--yes"]).exits(0);
     world.write("home/.local/share/kiro-cli/data.sqlite3", format!("auth_kv {CANARY}"));

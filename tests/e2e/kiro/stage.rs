@@ -15,11 +15,12 @@ use rustix::process::Signal;
 use crate::support::{Json, Process, Ran, World, holds, run, skip, until};
 
 /// The names that the stand-in goes by.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "init",
     "systemd",
     "supervisor",
     "gateway",
+    "editor",
     "launcher",
     "kiro-cli",
     "kiro-cli-chat",
@@ -32,7 +33,8 @@ const NAMES: [&str; 12] = [
 
 /// The policies vote at once.
 pub const AT_ONCE: &str = "[policies.kiro-orphans]\nafter = \"0s\"\nheld_after = \"0s\"\nheadless_after = \"0s\"\n\
-    launcher_after = \"0s\"\n[policies.kiro-stale-locks]\nafter = \"0s\"\n";
+    launcher_after = \"0s\"\n[policies.kiro-stale-locks]\nafter = \"0s\"\n\
+    [policies.kiro-leaked-mcp]\nafter = \"0s\"\n";
 
 /// The id of session number `n`.
 pub fn id(n: usize) -> String {
@@ -87,12 +89,16 @@ impl<'w> Stage<'w> {
     }
 
     fn inside(&self, program: impl AsRef<Path>) -> Command {
+        self.inside_at(&self.world.path("home"), program)
+    }
+
+    fn inside_at(&self, folder: &Path, program: impl AsRef<Path>) -> Command {
         let mut command = self.world.command("nsenter");
         command.arg(format!("--target={}", self.init.pid)).args(["--pid", "--mount"]);
         if !is_root() {
             command.args(["--user", "--preserve-credentials"]);
         }
-        command.args(["--", "env", "-C"]).arg(self.world.path("home")).arg(program.as_ref());
+        command.args(["--", "env", "-C"]).arg(folder).arg(program.as_ref());
         command.env("KIRO_HOME", self.world.path("kiro"));
         command
     }
@@ -112,10 +118,16 @@ impl<'w> Stage<'w> {
     /// Starts the stand-in, and waits until so many of its processes are ready.
     #[track_caller]
     pub fn start(&self, words: &[&str], modes: &str, count_ready: usize) -> Family {
+        self.start_at(&self.world.path("home"), words, modes, count_ready)
+    }
+
+    /// The same, in this folder.
+    #[track_caller]
+    pub fn start_at(&self, folder: &Path, words: &[&str], modes: &str, count_ready: usize) -> Family {
         let number = self.families.replace(self.families.get() + 1);
         let ready = self.world.path(format!("ready-{number}"));
         fs::create_dir(&ready).expect("a folder");
-        let mut command = self.inside(self.world.path("bin").join(words[0]));
+        let mut command = self.inside_at(folder, self.world.path("bin").join(words[0]));
         command.args(&words[1..]).env("STANDIN", modes);
         command.env("STANDIN_BIN", self.world.path("bin")).env("STANDIN_READY", &ready);
         detach(&mut command);
@@ -131,6 +143,19 @@ impl<'w> Stage<'w> {
             (role.to_owned(), pid, found.unwrap_or_else(|| panic!("{name} has ended")).1)
         });
         Family { members: members.collect(), ready }
+    }
+
+    /// kiro-cli's configuration names the stand-in's MCP server, in this file of its home.
+    #[track_caller]
+    pub fn configure_mcp(&self, file: &str) {
+        let file = self.kiro(file);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        let program = self.world.path("bin/mcp-server");
+        let servers = format!(
+            r#"{{"mcpServers": {{"git": {{"command": {:?}, "args": [], "env": {{"TOKEN": "canary"}}}}}}}}"#,
+            program.to_string_lossy()
+        );
+        fs::write(file, servers).expect("a configuration");
     }
 
     /// A process of another user, and its pid inside. Nothing where we are not root, who

@@ -19,6 +19,7 @@ use crate::backend::Care;
 use crate::bindings::{ending, types};
 use crate::capabilities::commands::{Answer, Line, run};
 use crate::capabilities::evidence::{Beyond, Environments, Proof};
+use crate::capabilities::leftovers;
 use crate::capabilities::removal::Removal;
 use crate::capabilities::terminate::{Case, Report, terminate};
 use crate::capabilities::{deny, in_manifest};
@@ -87,6 +88,7 @@ impl EndingCall {
         untouchable.extend(server);
         let untouchable = Arc::new(untouchable);
         let environments = Environments::read(&table, &shared.grants);
+        let leftovers = leftovers::Found::look(&shared.grants, &table).ids();
         let mut slots = Vec::new();
         for permit in permits {
             let proof = match &shared.grants.signals {
@@ -96,6 +98,7 @@ impl EndingCall {
                     &shared.grants,
                     asked,
                     &table,
+                    &leftovers,
                     Arc::clone(&untouchable),
                 )?),
                 None => None,

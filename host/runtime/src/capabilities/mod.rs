@@ -9,6 +9,7 @@ pub(crate) mod ending;
 pub(crate) mod evidence;
 pub(crate) mod files;
 pub(crate) mod grants;
+pub(crate) mod leftovers;
 pub(crate) mod liveness;
 pub(crate) mod log;
 pub(crate) mod processes;
