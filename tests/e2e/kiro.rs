@@ -11,5 +11,6 @@ mod owners;
 mod shapes;
 mod stage;
 mod stores;
+mod strangers;
 mod terminals;
 mod third;

@@ -20,7 +20,7 @@ use crate::capabilities::log::LogLine;
 use crate::convert;
 use crate::error::CallError;
 use crate::process::alive;
-use crate::state::{Shared, State};
+use crate::state::{Refusal, Shared, State};
 
 /// A backend that can be asked. Cheap to clone.
 #[derive(Clone)]
@@ -83,6 +83,11 @@ impl Backend {
     /// The messages that it wrote since the last time.
     pub fn log(&self) -> Vec<LogLine> {
         self.shared.take_log()
+    }
+
+    /// What it was refused since the last time, once for each capability.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.shared.take_refusals()
     }
 
     pub(crate) async fn configure(&self) -> Result<(), CallError> {
@@ -258,7 +263,7 @@ fn check(outcome: &mut Outcome, slot: &Slot) {
 
 /// What the session lists and the host did not find to be its own, nor anybody
 /// else's.
-fn unproven(slot: &Slot) -> impl Iterator<Item = ProcessId> {
+pub(crate) fn unproven(slot: &Slot) -> impl Iterator<Item = ProcessId> {
     let listed = slot.permit.session().processes.iter().copied();
     listed.filter(|id| {
         let explained = slot.known.contains(id)

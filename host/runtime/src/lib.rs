@@ -42,3 +42,4 @@ pub use host::{Description, Host, HostOptions, Prepared, Setting, SettingKind, S
 pub use limits::Limits;
 pub use manifest::{Manifest, ManifestError, World};
 pub use policy::Policy;
+pub use state::Refusal;

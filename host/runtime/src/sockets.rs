@@ -202,7 +202,10 @@ mod tests {
         assert_eq!(sockets.peer_of(number_of(&listener)), Peer::Unknown);
     }
 
-    fn answer(own: u32, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+    /// Its kind, and what it holds.
+    type Attribute<'a> = (u16, &'a [u8]);
+
+    fn answer(own: u32, attributes: &[Attribute<'_>]) -> Vec<u8> {
         let mut body = vec![UNIX, 1, 1, 0];
         body.extend(own.to_ne_bytes());
         body.extend([0; 8]);
@@ -222,7 +225,7 @@ mod tests {
     #[test]
     fn anything_unclear_is_unknown() {
         let peer = |number: u32| number.to_ne_bytes();
-        let cases: [(&[(u16, &[u8])], Peer); 7] = [
+        let cases: [(&[Attribute<'_>], Peer); 7] = [
             (&[(PEER, &peer(8)), (SHUTDOWN, &[0])], Peer::Open),
             (&[(PEER, &peer(9)), (SHUTDOWN, &[3])], Peer::Unknown), // of another namespace
             (&[(PEER, &peer(0)), (SHUTDOWN, &[3])], Peer::Closed),

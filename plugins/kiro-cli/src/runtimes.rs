@@ -62,7 +62,8 @@ impl Scene<'_> {
     ) -> Option<Session> {
         let roles = tree.roles(self.table);
         let mut extra = vec![fact(facts::LOCK, "none")];
-        let (mut title, mut last_active) = (None, None);
+        let mut title = None;
+        let last_active;
         if let Some(id) = tree.pids.iter().find_map(|pid| self.table.kin(*pid)?.session.clone()) {
             let record = titles(&id);
             (title, last_active) = (record.title, record.written);

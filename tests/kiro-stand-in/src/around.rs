@@ -51,6 +51,21 @@ pub fn gateway(words: &[String]) -> io::Result<()> {
     stay("gateway")
 }
 
+/// Starts many gateways, each with kiro-cli and a session of its own: `crowd COUNT`. For
+/// measurements: to start them one by one from outside takes minutes.
+pub fn crowd(words: &[String]) -> io::Result<()> {
+    let count = words.first().and_then(|count| count.parse::<usize>().ok());
+    let count = count.ok_or_else(|| io::Error::other("crowd: a number is needed"))?;
+    kernel::own_session();
+    let modes = std::env::var("STANDIN").unwrap_or_default();
+    for n in 0..count {
+        let mut gateway = Command::new(named("gateway"));
+        gateway.env("STANDIN", format!("session=3f2504e0-4f89-11d3-9a0c-{n:012x} {modes}"));
+        std::mem::forget(gateway.args(["kiro-cli", "acp"]).spawn()?);
+    }
+    stay("crowd")
+}
+
 /// Starts a program as kiro-cli does, `editor --own-group PROGRAM...`; in a kernel session
 /// of its own, `editor --own-session ...`; or as a shell does in the background, in a group
 /// of its own and with nothing to read, `editor --background ...`.

@@ -30,6 +30,7 @@ fn main() -> io::Result<()> {
         "init" => return around::init(),
         "systemd" | "supervisor" => return around::subreaper(rest),
         "gateway" => return around::gateway(rest),
+        "crowd" => return around::crowd(rest),
         "editor" => return around::editor(rest),
         _ => {}
     }

@@ -15,7 +15,7 @@ use reap_core::session::{ProcessId, Value};
 use tokio::sync::Semaphore;
 use wasmtime::component::Resource;
 
-use crate::backend::Care;
+use crate::backend::{Care, unproven};
 use crate::bindings::{ending, types};
 use crate::capabilities::commands::{Answer, Line, run};
 use crate::capabilities::evidence::{Beyond, Environments, Proof};
@@ -216,9 +216,17 @@ impl State {
         }
         slot.spared.extend(slot.known.intersection(others).filter(|id| spare.contains(id)));
         let known: HashSet<ProcessId> = slot.known.difference(spare).copied().collect();
+        let strangers: Vec<String> = unproven(slot).map(|id| format!("pid {}", id.pid)).collect();
         match slot.proof.take() {
             Some(mut proof) => {
                 proof.leave_alone(spare);
+                if !strangers.is_empty() {
+                    let nothing_else = slot.known.is_empty();
+                    let refused = self.deny_signals(&strangers);
+                    if nothing_else {
+                        return Ok(Err(refused));
+                    }
+                }
                 Ok(Ok(Case { proof, known }))
             }
             None => {
@@ -226,6 +234,15 @@ impl State {
                 Ok(Err(deny(self, "ending", "signals to a session's processes".to_owned(), mend)))
             }
         }
+    }
+}
+
+impl State {
+    /// The plugin says that these are of the session, and the host finds that they are not.
+    fn deny_signals(&self, strangers: &[String]) -> types::Error {
+        let asked = format!("signals to {}: nothing proves that it may be ended", strangers.join(", "));
+        let mend = "nothing allows it: the host ends only what [asks.ending.signals] proves".to_owned();
+        deny(self, "ending", asked, mend)
     }
 }
 

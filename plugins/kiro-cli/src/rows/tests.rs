@@ -2,7 +2,7 @@ use reap_plugin::{Process, Value};
 
 use super::*;
 use crate::lock::Lock;
-use crate::testing::{Line, NOW, STARTED, locked, process, scene};
+use crate::testing::{Line, STARTED, locked, process, scene};
 
 fn pids(session: &Session) -> Vec<u32> {
     session.processes.iter().map(|process| process.pid).collect()

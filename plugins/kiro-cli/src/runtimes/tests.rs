@@ -1,7 +1,7 @@
 use reap_plugin::Value;
 
 use super::*;
-use crate::testing::{Line, STARTED, home, locked, scene, table};
+use crate::testing::{Line, STARTED, home, scene, table};
 
 #[test]
 fn runtimes_of_their_own() {
