@@ -6,6 +6,7 @@
 mod denied;
 mod ending;
 mod leaked;
+mod load;
 mod locks;
 mod owners;
 mod shapes;

@@ -16,7 +16,7 @@ pub const CPU: &str = "cpu";
 pub const CPU_RECENT: &str = "cpu-recent";
 
 /// Two looks that are closer to each other say nothing.
-const SHORTEST: Span = Span::from_secs(1);
+const SHORTEST: Span = Span::from_millis(500);
 
 /// The percentage between two looks at a session, so much time apart; `known` is the one
 /// between earlier looks. Nothing where the backend tells no times, and where one of the
@@ -62,7 +62,7 @@ mod tests {
             ("not told before", None, Some(5_000), 30_000, None),
             ("not told now", Some(5_000), None, 30_000, None),
             ("one of its processes has ended", Some(5_000), Some(4_000), 30_000, None),
-            ("a moment later", Some(5_000), Some(5_010), 999, Some(7)),
+            ("a moment later", Some(5_000), Some(5_010), 499, Some(7)),
             ("absurdly much", Some(0), Some(u64::MAX), 1_000, Some(u32::MAX)),
         ];
         for (what, before, now, passed, expected) in cases {

@@ -11,6 +11,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::capabilities::ending::EndingCall;
+use crate::capabilities::files::Anchor;
 use crate::capabilities::grants::Grants;
 use crate::capabilities::log::{LogBook, LogLine};
 use crate::counters::Counters;
@@ -128,6 +129,7 @@ pub(crate) struct State {
     pub(crate) processes: Option<Arc<ProcessTable>>,
     pub(crate) ending: Option<EndingCall>,
     pub(crate) file_bytes: u64,
+    pub(crate) anchor: Anchor,
     /// Commands under way.
     pub(crate) running: usize,
     pub(crate) surroundings: Surroundings,
@@ -151,6 +153,7 @@ impl State {
             processes: None,
             ending: None,
             file_bytes: 0,
+            anchor: None,
             running: 0,
             surroundings,
             wasi,
