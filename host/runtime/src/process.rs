@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use reap_core::guard::Here;
@@ -68,19 +69,13 @@ impl ProcessTable {
     /// Reads `/proc`. Processes that end meanwhile are left out.
     pub fn read(owners: Owners) -> io::Result<Self> {
         let clock = Clock::now();
-        let mut proc = Proc::open()?;
-        let mut rows = Vec::new();
+        let mut pids = Vec::new();
         for entry in fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
-                continue;
-            };
-            if let Ok(row) = proc.look(pid, &clock, owners) {
-                rows.push(row);
-            }
+            pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
         }
-        rows.sort_by_key(|row: &Row| row.id.pid);
-        Ok(Self::from_rows(rows))
+        pids.sort_unstable();
+        let rows = of_each(&pids, |proc, pid| proc.look(*pid, &clock, owners).ok())?;
+        Ok(Self::from_rows(rows.into_iter().flatten().collect()))
     }
 
     pub(crate) fn from_rows(rows: Vec<Row>) -> Self {
@@ -272,6 +267,37 @@ impl Proc {
     }
 }
 
+/// Of fewer processes than this, a second thread costs more than it saves.
+const MANY: usize = 500;
+
+/// More threads than this wait for each other in the kernel.
+const MOST_THREADS: usize = 4;
+
+/// Reads something of each of these processes, in their order. It is the kernel that takes
+/// the time, so of thousands several threads read a part each.
+pub(crate) fn of_each<P: Sync, T: Send>(
+    all: &[P],
+    read: impl Fn(&mut Proc, &P) -> T + Sync,
+) -> io::Result<Vec<T>> {
+    let part = |some: &[P]| {
+        let mut proc = Proc::open()?;
+        Ok(some.iter().map(|one| read(&mut proc, one)).collect::<Vec<T>>())
+    };
+    if all.len() < MANY {
+        return part(all);
+    }
+    let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MOST_THREADS));
+    thread::scope(|scope| {
+        let parts = all.chunks(all.len().div_ceil(threads)).map(|some| scope.spawn(|| part(some)));
+        let mut whole = Vec::with_capacity(all.len());
+        for thread in parts.collect::<Vec<_>>() {
+            let broken = |_| io::Error::other("a thread that read /proc broke");
+            whole.extend(thread.join().map_err(broken)??);
+        }
+        Ok(whole)
+    })
+}
+
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 
 struct Clock {
@@ -431,6 +457,14 @@ mod tests {
         ] {
             let row = parse_stat(stat(state, threads).as_bytes(), 0, &clock()).expect("parses");
             assert_eq!(row.zombie, zombie, "{state} with {threads}");
+        }
+    }
+
+    #[test]
+    fn many_are_read_in_their_order() {
+        for count in [0, 1, MANY - 1, MANY, 3 * MANY + 1] {
+            let all: Vec<usize> = (0..count).collect();
+            assert_eq!(of_each(&all, |_, one| *one).expect("/proc is readable"), all);
         }
     }
 
