@@ -18,6 +18,7 @@ use crate::counters::Counters;
 use crate::limits::Limits;
 use crate::manifest::World;
 use crate::process::ProcessTable;
+use crate::streams::Streams;
 use crate::wasi::Surroundings;
 
 /// What all calls to one plugin share.
@@ -130,6 +131,7 @@ pub(crate) struct State {
     pub(crate) ending: Option<EndingCall>,
     pub(crate) file_bytes: u64,
     pub(crate) anchor: Anchor,
+    pub(crate) streams: Streams,
     /// Commands under way.
     pub(crate) running: usize,
     pub(crate) surroundings: Surroundings,
@@ -154,6 +156,7 @@ impl State {
             ending: None,
             file_bytes: 0,
             anchor: None,
+            streams: Streams::default(),
             running: 0,
             surroundings,
             wasi,

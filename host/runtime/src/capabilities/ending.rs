@@ -27,6 +27,7 @@ use crate::convert;
 use crate::manifest::{FACT, Lift, RootProof, whole_regex};
 use crate::process::{Owners, ProcessTable};
 use crate::state::{Shared, State};
+use crate::streams::Streams;
 
 /// How many ending commands run at once. A tmux server does one at a time anyway.
 const AT_ONCE: usize = 4;
@@ -88,7 +89,7 @@ impl EndingCall {
         untouchable.extend(server);
         let untouchable = Arc::new(untouchable);
         let environments = Environments::read(&table, &shared.grants);
-        let leftovers = leftovers::Found::look(&shared.grants, &table).ids();
+        let leftovers = leftovers::Found::look(&shared.grants, &table, &mut Streams::default()).ids();
         let mut slots = Vec::new();
         for permit in permits {
             let proof = match &shared.grants.signals {

@@ -64,13 +64,12 @@ pub(crate) struct Found {
 
 impl Found {
     /// Looks for them. The configuration is read only where some process looks like one.
-    pub(crate) fn look(grants: &Grants, table: &ProcessTable) -> Self {
+    pub(crate) fn look(grants: &Grants, table: &ProcessTable, streams: &mut Streams) -> Self {
         let (Some(grant), Some(processes)) = (&grants.leftovers, &grants.processes) else {
             return Self::default();
         };
         // Without /proc nothing is known of anybody.
         let Ok(mut proc) = Proc::open() else { return Self::default() };
-        let mut streams = Streams::default();
         let forsaken = |row: &&Row| {
             was_taken_over(row, table)
                 && processes.shows(row, &mut proc)
@@ -235,7 +234,7 @@ impl State {
             Some(table) => table.clone(),
             None => ProcessTable::read(Owners::Roughly).map_err(no_table)?.into(),
         };
-        let found = Found::look(&self.shared.grants, &table);
+        let found = Found::look(&self.shared.grants, &table, &mut self.streams);
         let leftover = |one: Leftover| leftovers::Leftover {
             process: convert::process(one.id),
             name: one.name,

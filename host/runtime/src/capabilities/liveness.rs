@@ -8,7 +8,7 @@ use reap_core::session::ProcessId;
 use crate::bindings::{liveness, types};
 use crate::capabilities::processes::no_table;
 use crate::convert::process_id;
-use crate::process::{Existence, Owners, Proc, ProcessTable, alive, existence};
+use crate::process::{Existence, Owners, Proc, ProcessTable, Row, alive, existence};
 use crate::state::State;
 use crate::streams::{OtherEnd, Stream, Streams};
 
@@ -28,17 +28,20 @@ impl State {
     }
 
     fn streams(&mut self, wanted: &[types::Process]) -> Result<Vec<Option<liveness::Streams>>, types::Error> {
-        let grant = self.process_grant()?;
+        self.process_grant()?;
         few_enough(wanted.len())?;
         let mut proc = Proc::open().map_err(no_table)?;
         let table = match &self.processes {
             Some(table) => table.clone(),
             None => ProcessTable::read(Owners::Roughly).map_err(no_table)?.into(),
         };
-        let mut streams = Streams::default();
+        let (shared, streams) = (&self.shared, &mut self.streams);
+        let shows = |row: &&Row, proc: &mut Proc| {
+            shared.grants.processes.as_ref().is_some_and(|grant| grant.shows(row, proc))
+        };
         let of = |process: &types::Process| {
-            let row = table.row(process_id(process)).filter(|row| grant.shows(row, &mut proc))?;
-            streams_of(&mut streams, &proc, row.id)
+            let row = table.row(process_id(process)).filter(|row| shows(row, &mut proc))?;
+            streams_of(streams, &proc, row.id)
         };
         Ok(wanted.iter().map(of).collect())
     }
