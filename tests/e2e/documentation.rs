@@ -277,6 +277,7 @@ fn the_keys_of_the_configuration_are_those_of_the_tables() {
         ("backends", "kiro-cli"),
         ("policies", "dead-panes"),
         ("policies", "idle-shell"),
+        ("policies", "kiro-leaked-mcp"),
         ("policies", "kiro-orphans"),
         ("policies", "kiro-stale-locks"),
     ] {
@@ -325,7 +326,15 @@ fn the_documented_defaults_are_the_defaults() {
     assert_eq!((said.keep, said.daemon), (none.keep, none.daemon));
     let world = World::bare();
     let file = world.write("whole.toml", block).to_string_lossy().into_owned();
-    for plugin in ["tmux", "kiro-cli", "dead-panes", "idle-shell", "kiro-orphans", "kiro-stale-locks"] {
+    for plugin in [
+        "tmux",
+        "kiro-cli",
+        "dead-panes",
+        "idle-shell",
+        "kiro-leaked-mcp",
+        "kiro-orphans",
+        "kiro-stale-locks",
+    ] {
         let inspect = |more: &[&str]| {
             let shown = world.reap(&[&["plugin", "inspect", plugin], more].concat()).exits(0).stdout;
             shown.split_once("\nCounters").expect("its counters").0.to_owned()

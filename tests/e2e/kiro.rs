@@ -5,9 +5,13 @@
 
 mod denied;
 mod ending;
+mod leaked;
+mod load;
 mod locks;
 mod owners;
 mod shapes;
 mod stage;
 mod stores;
+mod strangers;
 mod terminals;
+mod third;

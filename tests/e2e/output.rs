@@ -72,7 +72,7 @@ fn show_has_all_that_ls_has_and_more() {
     assert_eq!(shown.at("/extra").find("/name", "panes").at("/value").number(), 1);
     assert_eq!(shown.at("/extra").find("/name", "windows").at("/value").number(), 1);
     assert!(shown.at("/refusals").list().is_empty());
-    let policies = ["dead-panes", "idle-shell", "kiro-orphans", "kiro-stale-locks"];
+    let policies = ["dead-panes", "idle-shell", "kiro-leaked-mcp", "kiro-orphans", "kiro-stale-locks"];
     assert_eq!(shown.at("/votes").each("/policy"), policies);
     world.reap(&["show", "orphan"]).exits(0).says(&[
         "orphan",

@@ -193,6 +193,19 @@ pub enum Event {
         /// Which.
         session: Who,
     },
+    /// A plugin asked the host for what it may not. Told at most once for each plugin
+    /// and capability in a cycle, however often it asked.
+    #[serde(rename = "plugin.refused")]
+    Refused {
+        /// Which plugin.
+        plugin: PluginName,
+        /// Which capability: `files`, `ending`.
+        capability: String,
+        /// What it asked for first.
+        asked: String,
+        /// How often it was refused.
+        times: u64,
+    },
     /// The clock was set. What Reap noted was moved along with it.
     #[serde(rename = "clock.jumped")]
     ClockJumped {
@@ -229,6 +242,7 @@ impl Event {
             Self::LockFreed { .. } => "lock.freed",
             Self::LockContested { .. } => "lock.contested",
             Self::Pruned { .. } => "record.pruned",
+            Self::Refused { .. } => "plugin.refused",
             Self::ClockJumped { .. } => "clock.jumped",
             Self::Rebooted => "machine.rebooted",
         }
@@ -256,6 +270,7 @@ impl Event {
             | Self::PlanWithdrawn { .. }
             | Self::LockTaken { .. }
             | Self::LockFreed { .. }
+            | Self::Refused { .. }
             | Self::ClockJumped { .. }
             | Self::Rebooted => None,
         }

@@ -11,7 +11,8 @@
 //! 1. [`listing`]: what the backends answered, and how much it is worth;
 //! 2. [`reconcile`]: that held against the [`state`], with [`proof`]s: who came,
 //!    who is missing, who is gone;
-//! 3. [`subject`]: each session as the host sees it, [`selector`]s choose some;
+//! 3. [`subject`]: each session as the host sees it, with its [`load`]; [`selector`]s
+//!    choose some;
 //! 4. [`vote`]: what the policies say, combined into one verdict;
 //! 5. [`guard`]: what is never ended, whatever was voted;
 //! 6. [`judge`]: 3 to 5 put together;
@@ -34,6 +35,7 @@ pub mod ids;
 pub mod judge;
 pub mod limits;
 pub mod listing;
+pub mod load;
 pub mod locks;
 pub mod marks;
 pub mod notes;

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use crate::event::{Absence, Event};
 use crate::ids::{Address, BootId, Handle, Incarnation, Instance, Key, Label, PluginName};
 use crate::listing::{Answers, Listing, Observation};
+use crate::load;
 use crate::proof::{Finding, Proof, Proofs, Word};
 use crate::record::{Lag, Record, Standing};
 use crate::records::{Place, Walk};
@@ -185,6 +186,8 @@ fn see_again(
     events: &mut Vec<Event>,
     changes: &mut Changes,
 ) {
+    let passed = look.at.since(record.last_seen);
+    record.load = load::between(record.load, &record.session, session, passed);
     record.last_seen = look.at;
     record.seen_times = record.seen_times.saturating_add(1);
     let renewed = record.renew(session);
@@ -256,8 +259,10 @@ fn arrive(step: &mut Step, look: &Look<'_>, session: &Session, after: Option<Inc
         tally: None,
         retry: None,
         lag: Lag::default(),
+        load: None,
     });
     record.renew(session);
+    record.load = None;
     record.standing = Standing::Live;
     record.last_seen = *at;
     record.seen_times = record.seen_times.saturating_add(1);

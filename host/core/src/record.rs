@@ -78,8 +78,8 @@ pub struct Record {
     pub session: Shared,
     /// When it was seen first.
     pub first_seen: Timestamp,
-    /// When it was seen last. This and `seen_times` change with every pass, and
-    /// alone they do not make a record a changed one.
+    /// When it was seen last. This, `seen_times` and `load` change with every pass,
+    /// and alone they do not make a record a changed one.
     pub last_seen: Timestamp,
     /// How often it was seen.
     pub seen_times: u32,
@@ -91,6 +91,10 @@ pub struct Record {
     pub retry: Option<Retry>,
     /// What the clock did to the times that its backend tells.
     pub lag: Lag,
+    /// How much of a processor it used between the last two looks, in percent, where
+    /// that is [known](crate::load).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<u32>,
 }
 
 /// How it goes with a session: what changes of its record although the session

@@ -214,6 +214,7 @@ mod tests {
             tally: None,
             retry: None,
             lag: Lag::default(),
+            load: None,
         }
     }
 

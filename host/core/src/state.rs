@@ -312,6 +312,11 @@ impl Step {
         Self { state, ..Self::default() }
     }
 
+    /// A step that changes nothing and says what happened elsewhere.
+    pub fn telling(state: State, events: Vec<Event>) -> Self {
+        Self { events, ..Self::of(state) }
+    }
+
     /// This step and then another on its state, as one.
     pub fn then(self, next: impl FnOnce(State) -> Step) -> Step {
         let Self { state, mut events, mut changes, mut departed } = self;

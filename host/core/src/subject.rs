@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::hash::Quick;
 use crate::ids::{Address, Generation, Handle, Instance, Key, Label, PluginName};
 use crate::listing::{Answers, Listing, Observation};
+use crate::load;
 use crate::record::Record;
 use crate::session::{Fact, Session, Shared};
 use crate::state::State;
@@ -232,6 +233,11 @@ fn subject<'a>(row: &Row<'a>, family: &Family<'a>, at: Timestamp) -> Subject {
         Some(record) if record.session.last_active == session.last_active => record.last_active(),
         _ => session.last_active,
     };
+    let load = match remembered {
+        Some(record) if *renewed => record.load,
+        Some(record) => load::between(record.load, &record.session, &session, at.since(record.last_seen)),
+        None => None,
+    };
     let seen_for = remembered.map_or(Span::ZERO, |record| at.since(record.first_seen));
     Subject {
         handle: known.unwrap_or_else(|| Handle::of(&address, &session.incarnation)),
@@ -245,7 +251,7 @@ fn subject<'a>(row: &Row<'a>, family: &Family<'a>, at: Timestamp) -> Subject {
         mark: remembered.and_then(|record| record.tally).map(|tally| tally.mark(at)),
         parent: family.parent_of(&session),
         live_children: family.children_of(row),
-        facts: Vec::new(),
+        facts: load.map(load::fact).into_iter().collect(),
         address,
         session,
     }
@@ -265,21 +271,27 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    use crate::ids::BootId;
+    use crate::ids::{BootId, Incarnation};
     use crate::proof::Proofs;
     use crate::reconcile::{RecordRules, reconcile};
     use crate::samples::NOW;
+    use crate::session::Value;
 
     fn remembering(seen: &Observation) -> State {
+        taken_in(State::default(), seen)
+    }
+
+    fn taken_in(state: State, seen: &Observation) -> State {
         let backend = seen.listings[0].backend.clone();
         let proofs = Proofs {
             boot: BootId::new("b"),
-            uptime: Span::from_secs(1000),
+            // The clock was never set.
+            uptime: seen.at.since(Timestamp::from_millis(0)),
             answered: BTreeSet::from([backend]),
             gone: BTreeSet::new(),
             alive: BTreeSet::new(),
         };
-        reconcile(State::default(), seen, &proofs, &RecordRules::default()).state
+        reconcile(state, seen, &proofs, &RecordRules::default()).state
     }
 
     /// A memory of yesterday must not make a session idle that worked a second ago.
@@ -298,6 +310,47 @@ mod tests {
         let same = &survey_beside(&Observation { at: later.at, ..old }, &state)[0];
         assert_eq!(same.idle, Some(Span::from_secs(7260)));
     }
+
+    fn used(seconds: u64) -> Session {
+        let value = Value::Span { span: Span::from_secs(seconds) };
+        Session { extra: vec![Fact { name: load::CPU.to_owned(), value }], ..session("$1") }
+    }
+
+    /// The second look says how much was used since the first, whoever takes it.
+    #[test]
+    fn what_was_used_between_two_looks() {
+        let at = |seconds| NOW.plus(Span::from_secs(seconds));
+        let seen = |seconds, cpu| Observation { at: at(seconds), ..observation(vec![used(cpu)]) };
+        let state = remembering(&seen(0, 100));
+        assert_eq!(survey_with(&seen(0, 100), Some(&state))[0].facts, [], "the first look");
+        let beside = survey_beside(&seen(10, 105), &state);
+        assert_eq!(beside[0].facts, [load::fact(50)]);
+        let next = taken_in(state, &seen(20, 100));
+        assert_eq!(survey_with(&seen(20, 100), Some(&next))[0].facts, [load::fact(0)]);
+        let last = taken_in(next, &seen(40, 120));
+        assert_eq!(survey_with(&seen(40, 120), Some(&last))[0].facts, [load::fact(100)]);
+        assert_eq!(survey_beside(&seen(40, 120), &last)[0].facts, [load::fact(100)], "a moment later");
+        let other = Session { incarnation: Incarnation::new("next"), ..used(500) };
+        let other = Observation { at: at(50), ..observation(vec![other]) };
+        assert_eq!(survey_beside(&other, &last)[0].facts, [], "another session");
+        assert_eq!(survey(&seen(0, 100))[0].facts, [], "without a memory");
+    }
+
+    /// A state folder of before has records that do not know of this.
+    #[test]
+    fn records_of_before_can_be_read() {
+        let state = taken_in(
+            remembering(&observation(vec![used(1)])),
+            &Observation { at: NOW.plus(Span::from_secs(10)), ..observation(vec![used(2)]) },
+        );
+        let record = state.records().next().expect("one").clone();
+        let mut json = serde_json::to_value(&record).expect("JSON");
+        assert_eq!(json["load"], 10);
+        json.as_object_mut().expect("an object").remove("load");
+        let before: Record = serde_json::from_value(json).expect("it reads well");
+        assert_eq!(before, Record { load: None, ..record });
+    }
+
     use crate::listing::Extent;
     use crate::samples::{address, listing, observation, session, subject};
 

@@ -119,7 +119,8 @@ impl Reap {
     /// journal cannot be written to. Then nothing is ended.
     pub async fn apply(&self, plan: &Plan, caller: &Caller) -> Result<Applied, ApplyError> {
         let turn = self.turns.take().await;
-        self.carry_out(plan, caller, &turn).await
+        let applied = self.carry_out(plan, caller, &turn).await?;
+        Ok(self.with_refusals(applied).await)
     }
 
     /// The same for whoever has the turn already.

@@ -11,7 +11,7 @@ use reap_core::cycle;
 use reap_core::listing::{Observation, Unknown};
 use reap_core::plan::Plan;
 use reap_core::proof::{Proofs, questions};
-use reap_core::state::State;
+use reap_core::state::{State, Step};
 use reap_core::time::Span;
 use reap_runtime::process::alive;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,9 @@ impl Reap {
         let subjects = Arc::unwrap_or_clone(subjects);
         let (observation, votes) = (seen.observation.clone(), ballots.clone());
         let (rules, here) = (self.rules.clone(), self.here.clone());
+        let refused = self.refusals();
         let decided = self.memory.keep(move |keeper| {
+            keeper.step(|state| Step::telling(state, refused));
             let (judged, plan) = keeper.steps(|state| {
                 let cycle::Decided { step, judged, plan } =
                     cycle::decide(state, &observation, subjects, &votes, &here, &rules);

@@ -52,6 +52,7 @@ mod pass;
 mod paths;
 pub mod plugins;
 mod recover;
+mod refusals;
 mod side_by_side;
 mod status;
 mod turn;

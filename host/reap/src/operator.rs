@@ -83,7 +83,8 @@ impl Reap {
             keeper.step_or_not(at, |state| limits::approve(state, &name, at))
         });
         let plan = plan.await?.map_err(MemoryError::from)??;
-        Ok(self.carry_out(&plan, caller, &turn).await?)
+        let applied = self.carry_out(&plan, caller, &turn).await?;
+        Ok(self.with_refusals(applied).await)
     }
 
     /// Locks a directory, for a person or for a session.

@@ -21,7 +21,7 @@ use crate::code::Code;
 use crate::convert;
 use crate::error::CallError;
 use crate::process::alive;
-use crate::state::{Shared, State};
+use crate::state::{Refusal, Shared, State};
 
 /// A backend that can be asked. Cheap to clone.
 #[derive(Clone)]
@@ -95,6 +95,11 @@ impl Backend {
     /// Loads its code, if it is not loaded. What is wrong with it the next call will tell.
     pub async fn warm_up(&self) {
         let _ = self.code.ready(&self.shared, "discover").await; // see above
+    }
+
+    /// What it was refused since the last time, once for each capability.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.shared.take_refusals()
     }
 
     pub(crate) async fn configure(&self) -> Result<(), CallError> {
@@ -275,7 +280,7 @@ fn check(outcome: &mut Outcome, slot: &Slot) {
 
 /// What the session lists and the host did not find to be its own, nor anybody
 /// else's.
-fn unproven(slot: &Slot) -> impl Iterator<Item = ProcessId> {
+pub(crate) fn unproven(slot: &Slot) -> impl Iterator<Item = ProcessId> {
     let listed = slot.permit.session().processes.iter().copied();
     listed.filter(|id| {
         let explained = slot.known.contains(id)

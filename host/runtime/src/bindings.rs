@@ -36,5 +36,7 @@ pub(crate) mod policy {
 }
 
 pub(crate) use backend::exports::reap::plugin::backend as backend_exports;
-pub(crate) use backend::reap::plugin::{commands, ending, files, liveness, log, processes, settings, types};
+pub(crate) use backend::reap::plugin::{
+    commands, ending, files, leftovers, liveness, log, processes, settings, types,
+};
 pub(crate) use policy::exports::reap::plugin::policy as policy_exports;

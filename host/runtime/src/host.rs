@@ -266,7 +266,7 @@ fn shared(source: &Source, limits: Limits) -> Result<Shared, LoadError> {
 fn check_imports(component: &Component, engine: &Engine, shared: &Shared) -> Result<(), LoadError> {
     let ours: &[&str] = match shared.world {
         World::Backend => {
-            &["types", "log", "settings", "processes", "liveness", "files", "commands", "ending"]
+            &["types", "log", "settings", "processes", "liveness", "leftovers", "files", "commands", "ending"]
         }
         World::Policy => &["types", "log"],
     };

@@ -31,7 +31,9 @@ pub mod limits;
 pub mod manifest;
 mod policy;
 pub mod process;
+mod sockets;
 mod state;
+mod streams;
 mod template;
 mod wasi;
 
@@ -42,3 +44,4 @@ pub use host::{Description, Host, HostOptions, Prepared, Setting, SettingKind, S
 pub use limits::Limits;
 pub use manifest::{Manifest, ManifestError, World};
 pub use policy::Policy;
+pub use state::Refusal;

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::template::Template;
-use check::{check_command, check_ending_holes, check_placeholder, check_signals};
+use check::{check_command, check_ending_holes, check_leftovers, check_placeholder, check_signals};
 
 /// Which contract a plugin fulfils.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -72,6 +72,8 @@ pub struct Asks {
     pub files: Option<FilesAsk>,
     /// Looking at processes.
     pub processes: Option<ProcessesAsk>,
+    /// Finding what a program left behind when it ended.
+    pub leftovers: Option<LeftoversAsk>,
     /// Running these command lines, by name.
     pub commands: BTreeMap<String, CommandAsk>,
     /// What a placeholder of a command line may hold.
@@ -110,6 +112,19 @@ pub struct ProcessesAsk {
     /// Which of their environment variables it wants to read.
     #[serde(default)]
     pub environment: Vec<String>,
+}
+
+/// How the processes are told that a program left behind. The host reads these files
+/// itself, and the plugin does not get to see them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftoversAsk {
+    /// JSON files that name command lines. The last part of a path may have `*` in it.
+    /// `{name}` in one stands for each of the texts of that setting.
+    pub files: Vec<String>,
+    /// The member of the file that is a table of them: by name, each with `command` and
+    /// `args`.
+    pub under: String,
 }
 
 /// A command line that a plugin wants to run.
@@ -215,10 +230,13 @@ impl Asks {
     pub fn variables(&self) -> BTreeSet<&str> {
         let files = self.files.iter().flat_map(|files| &files.paths);
         let placeholders = self.placeholders.values().flat_map(|ask| &ask.paths);
-        let names = files.chain(placeholders).flat_map(|path| path.split("${").skip(1)).map(|rest| {
-            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-            &rest[..end.unwrap_or(rest.len())]
-        });
+        let leftovers = self.leftovers.iter().flat_map(|ask| &ask.files);
+        let names = files.chain(placeholders).chain(leftovers).flat_map(|path| path.split("${").skip(1)).map(
+            |rest| {
+                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+                &rest[..end.unwrap_or(rest.len())]
+            },
+        );
         names.filter(|name| *name != "UID").collect() // which the host fills in itself
     }
 }
@@ -323,6 +341,9 @@ impl Manifest {
         }
         if let Some(signals) = &self.asks.ending.signals {
             check_signals(signals)?;
+        }
+        if let Some(leftovers) = &self.asks.leftovers {
+            check_leftovers(leftovers, self.asks.processes.is_some())?;
         }
         Ok(())
     }

@@ -5,6 +5,8 @@
 //! time, and a signal goes through a pidfd that was compared with that start
 //! time after it was opened, so that a pid used again in between is not hit.
 
+mod folders;
+
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
@@ -14,10 +16,10 @@ use std::time::{Duration, Instant};
 use reap_core::guard::Here;
 use reap_core::session::ProcessId;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+pub(crate) use self::folders::{Proc, of_each};
 use crate::limits::SETTLE;
 
 /// One row of the process table.
@@ -68,19 +70,13 @@ impl ProcessTable {
     /// Reads `/proc`. Processes that end meanwhile are left out.
     pub fn read(owners: Owners) -> io::Result<Self> {
         let clock = Clock::now();
-        let mut proc = Proc::open()?;
-        let mut rows = Vec::new();
+        let mut pids = Vec::new();
         for entry in fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
-                continue;
-            };
-            if let Ok(row) = proc.look(pid, &clock, owners) {
-                rows.push(row);
-            }
+            pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
         }
-        rows.sort_by_key(|row: &Row| row.id.pid);
-        Ok(Self::from_rows(rows))
+        pids.sort_unstable();
+        let rows = of_each(&pids, |proc, pid| proc.look(*pid, &clock, owners).ok())?;
+        Ok(Self::from_rows(rows.into_iter().flatten().collect()))
     }
 
     pub(crate) fn from_rows(rows: Vec<Row>) -> Self {
@@ -201,78 +197,6 @@ pub(crate) fn existence(pid: u32) -> Existence {
         }
     }
 }
-
-/// `/proc`, held open, with a buffer: a scan reads thousands of small files.
-#[derive(Debug)]
-pub(crate) struct Proc {
-    folder: OwnedFd,
-    buffer: Vec<u8>,
-    /// The PID namespace of this process, once it was asked for.
-    namespace: Option<Vec<u8>>,
-}
-
-/// The link that tells a process's PID namespace.
-const NAMESPACE: &str = "ns/pid";
-
-/// What one read takes at most. More than a row of `stat`, less than many an
-/// environment: those take several.
-const CHUNK: usize = 8 << 10;
-
-impl Proc {
-    pub(crate) fn open() -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = rustix::fs::open("/proc", flags, Mode::empty())?;
-        Ok(Self { folder, buffer: vec![0; CHUNK], namespace: None })
-    }
-
-    /// A file of one process's folder, at most `limit` bytes. `None` when it
-    /// cannot be read.
-    pub(crate) fn file(&mut self, pid: u32, file: &str, limit: usize) -> Option<Vec<u8>> {
-        let opened = self.open_file(pid, file)?;
-        let mut bytes = Vec::new();
-        loop {
-            let got = rustix::io::read(&opened, &mut self.buffer).ok()?;
-            bytes.extend_from_slice(&self.buffer[..got.min(limit - bytes.len())]);
-            // These files answer in full while there is more to tell.
-            if got < CHUNK || bytes.len() >= limit {
-                return Some(bytes);
-            }
-        }
-    }
-
-    /// Where a link of one process's folder leads.
-    pub(crate) fn link(&self, pid: u32, link: &str) -> Option<Vec<u8>> {
-        let target = readlinkat(&self.folder, format!("{pid}/{link}"), Vec::with_capacity(256)).ok()?;
-        Some(target.into_bytes())
-    }
-
-    /// Whether a pid means the same to this process as to us. In a container 42 is
-    /// somebody else.
-    pub(crate) fn counts_as_we_do(&mut self, pid: u32) -> bool {
-        if self.namespace.is_none() {
-            self.namespace = self.link(std::process::id(), NAMESPACE);
-        }
-        self.namespace.is_some() && self.link(pid, NAMESPACE) == self.namespace
-    }
-
-    fn look(&mut self, pid: u32, clock: &Clock, owners: Owners) -> Result<Row, Errno> {
-        let opened = openat(&self.folder, format!("{pid}/stat"), FLAGS, Mode::empty())?;
-        // Whoever has the pid by the time of reading, the open file is of one
-        // process only.
-        let uid = match owners {
-            Owners::Exactly => statat(&self.folder, format!("{pid}"), AtFlags::empty())?.st_uid,
-            Owners::Roughly => fstat(&opened)?.st_uid,
-        };
-        let got = rustix::io::read(&opened, &mut self.buffer)?;
-        parse_stat(&self.buffer[..got], uid, clock).ok_or(Errno::INVAL)
-    }
-
-    fn open_file(&self, pid: u32, file: &str) -> Option<OwnedFd> {
-        openat(&self.folder, format!("{pid}/{file}"), FLAGS, Mode::empty()).ok()
-    }
-}
-
-const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 
 struct Clock {
     uptime: Duration,

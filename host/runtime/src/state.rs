@@ -1,6 +1,6 @@
 //! What a plugin's store holds during one call, and the meters that watch it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,14 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::capabilities::ending::EndingCall;
+use crate::capabilities::files::Anchor;
 use crate::capabilities::grants::Grants;
 use crate::capabilities::log::{LogBook, LogLine};
 use crate::counters::Counters;
 use crate::limits::Limits;
 use crate::manifest::World;
 use crate::process::ProcessTable;
+use crate::streams::Streams;
 use crate::wasi::Surroundings;
 
 /// What all calls to one plugin share.
@@ -30,7 +32,24 @@ pub(crate) struct Shared {
     pub(crate) settings: Vec<Fact>,
     pub(crate) counters: Counters,
     logged: Mutex<VecDeque<LogLine>>,
+    /// What was refused since this was last fetched, by capability. A plugin that asks a
+    /// million times fills one place.
+    refusals: Mutex<BTreeMap<&'static str, Refusal>>,
 }
+
+/// What a plugin was refused, of one capability.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which capability.
+    pub capability: &'static str,
+    /// What it asked for first, in plain words and in one line.
+    pub asked: String,
+    /// How often it was refused.
+    pub times: u64,
+}
+
+/// How much is kept of what was asked for.
+const LONGEST_ASKED: usize = 300;
 
 /// How many log lines of a plugin wait to be fetched. The oldest go first.
 const LOG_LINES: usize = 500;
@@ -52,6 +71,7 @@ impl Shared {
             settings: Vec::new(),
             counters: Counters::default(),
             logged: Mutex::default(),
+            refusals: Mutex::default(),
         }
     }
 
@@ -81,6 +101,20 @@ impl Shared {
         }
     }
 
+    pub(crate) fn refused(&self, capability: &'static str, asked: &str) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = || {
+            let asked = reap_core::clean::line_of(asked, LONGEST_ASKED);
+            Refusal { capability, asked, times: 0 }
+        };
+        refusals.entry(capability).or_insert_with(first).times += 1;
+    }
+
+    pub(crate) fn take_refusals(&self) -> Vec<Refusal> {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *refusals).into_values().collect()
+    }
+
     pub(crate) fn take_log(&self) -> Vec<LogLine> {
         self.logged.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
     }
@@ -96,6 +130,8 @@ pub(crate) struct State {
     pub(crate) processes: Option<Arc<ProcessTable>>,
     pub(crate) ending: Option<EndingCall>,
     pub(crate) file_bytes: u64,
+    pub(crate) anchor: Anchor,
+    pub(crate) streams: Streams,
     /// Commands under way.
     pub(crate) running: usize,
     pub(crate) surroundings: Surroundings,
@@ -119,6 +155,8 @@ impl State {
             processes: None,
             ending: None,
             file_bytes: 0,
+            anchor: None,
+            streams: Streams::default(),
             running: 0,
             surroundings,
             wasi,

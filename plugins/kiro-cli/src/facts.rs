@@ -49,6 +49,14 @@ pub const SIDECAR: &str = "sidecar";
 /// The size of the transcript in bytes.
 pub const TRANSCRIPT: &str = "transcript-bytes";
 
+/// What the configuration calls an MCP server that was left behind.
+pub const MCP_SERVER: &str = "mcp-server";
+/// The file that does.
+pub const MCP_CONFIG: &str = "mcp-config";
+
+/// The shape of an MCP server that was left behind.
+pub const LEFT_BEHIND: &str = "mcp";
+
 /// The word for what some processes are for.
 pub fn shape(roles: &BTreeSet<Role>) -> &'static str {
     let has = |role| roles.contains(&role);
@@ -65,11 +73,11 @@ pub fn shape(roles: &BTreeSet<Role>) -> &'static str {
 
 /// What can be said of a tree's processes. A process that uses a processor is busy,
 /// but one that waits for a model's answer uses none: so this proves only the one.
-pub fn of_tree(tree: &Tree, table: &Table, owner: &Owner) -> Vec<Fact> {
+pub fn of_tree(shape: &str, tree: &Tree, table: &Table, owner: &Owner) -> Vec<Fact> {
     let cpu = tree.cpu(table);
     let up = tree.pids.iter().filter_map(|pid| Some(table.row(*pid)?.age)).max().unwrap_or(0);
     let mut facts = vec![
-        fact(SHAPE, shape(&tree.roles(table))),
+        fact(SHAPE, shape),
         fact(OWNER, owner.word()),
         fact(CPU, Value::Span(cpu)),
         fact(CPU_PERCENT, percent(cpu, up)),
@@ -128,7 +136,7 @@ mod tests {
     fn what_a_tree_says() {
         let table = table(&[(10, 1, 9, "kiro-cli acp"), (11, 10, 9, "kiro-cli-chat acp")]);
         let tree = Tree { root: 10, pids: [10, 11].into() };
-        let facts = of_tree(&tree, &table, &Owner::Gone("why".to_owned()));
+        let facts = of_tree("acp", &tree, &table, &Owner::Gone("why".to_owned()));
         let value = |name: &str| facts.iter().find(|fact| fact.name == name).map(|fact| fact.value.clone());
         assert_eq!(value(SHAPE), Some(Value::Text("acp".to_owned())));
         assert_eq!(value(OWNER), Some(Value::Text("gone".to_owned())));
@@ -137,7 +145,7 @@ mod tests {
         assert_eq!(value(UP), Some(Value::Span(3_600_000)));
         assert_eq!(value(CPU_PERCENT), Some(Value::Number(0)));
         assert_eq!(value(EMPTY), Some(Value::Flag(false)));
-        let waits = of_tree(&Tree { root: 10, pids: [10].into() }, &table, &Owner::Intact(9));
+        let waits = of_tree("wrapper", &Tree { root: 10, pids: [10].into() }, &table, &Owner::Intact(9));
         assert!(waits.contains(&fact(EMPTY, true)));
     }
 
@@ -171,6 +179,8 @@ mod tests {
             SESSION_ID,
             SIDECAR,
             TRANSCRIPT,
+            MCP_SERVER,
+            MCP_CONFIG,
         ];
         assert_eq!(names, known.into());
     }

@@ -28,6 +28,11 @@ impl Home {
         let path = path.trim_end_matches('/');
         path == self.path || self.spelt.as_deref() == Some(path)
     }
+
+    /// Whether a file lies in it.
+    pub fn holds(&self, file: &str) -> bool {
+        file.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    }
 }
 
 /// The setting `homes`, checked.
@@ -103,6 +108,8 @@ mod tests {
             assert_eq!(homes[0].is_at(path), here, "{path}");
         }
         assert_eq!(default_in("/home/me/"), "/home/me/.kiro");
+        let files = ["/srv/k/settings/mcp.json", "/srv/k2/settings/mcp.json", "/srv/k"];
+        assert_eq!(files.map(|file| homes[1].holds(file)), [true, false, false]);
     }
 
     #[test]

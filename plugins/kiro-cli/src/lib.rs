@@ -1,13 +1,15 @@
 //! The kiro-cli backend.
 //!
-//! An instance is a kiro home, a session's key the id that kiro-cli gave it, or
-//! `runtime:PID:START` for a runtime that no session is known of. Everything that
+//! An instance is a kiro home, a session's key the id that kiro-cli gave it,
+//! `runtime:PID:START` for a runtime that no session is known of, or `mcp:PID:START` for
+//! an MCP server that was left behind. Everything that
 //! is known of kiro-cli here comes from public reports; see `docs/kiro-cli.md`.
 //!
 //! From the outside in: [`homes`] says where to look, [`store`] and [`third`] read
 //! what kiro-cli wrote, [`table`] reads the processes and [`argv`] which of them are
 //! its, [`owner`] whose they are, [`lock`] what a lock is worth. [`trees`] gives each
-//! session its processes, [`rows`] and [`facts`] put all of it together. [`end`] acts. Only
+//! session its processes, [`rows`], [`runtimes`] and [`facts`] put all of it together.
+//! [`end`] acts. Only
 //! [`homes`], [`store`], [`third`], [`table`] and [`end`] call the host.
 
 pub mod argv;
@@ -20,6 +22,7 @@ pub mod lock;
 pub mod moment;
 pub mod owner;
 pub mod rows;
+pub mod runtimes;
 pub mod store;
 pub mod table;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::homes::Home;
 use crate::rows::{Scene, living};
 use crate::store::{Locked, Store};
 use crate::table::Table;
+use crate::third;
 use crate::trees::{Tree, Trees};
 
 /// A home does not start and end; its keys are given once and never again.
@@ -87,8 +88,12 @@ fn of_home(home: &Home, found: &Found, table: &Table, homes: &[Home]) -> Listing
         locked.iter().map(|one| scene.session(one, store.record(&one.id))).collect();
     let first = homes.first() == Some(home);
     let here = |tree: &Tree| is_of(tree, table, home, homes, first);
-    sessions.extend(scene.runtimes(here, |id| store.record(id)));
-    Listing { generation: Some(GENERATION.to_owned()), sessions, ..bare(home, extent(&store.flaws)) }
+    let third = |since| third::written_since(&home.sessions(), since);
+    sessions.extend(scene.runtimes(here, |id| store.record(id), third));
+    sessions.extend(scene.left_behind());
+    let unread = table.unread.iter().filter(|why| home.holds(why)).cloned();
+    let flaws: Vec<String> = store.flaws.iter().cloned().chain(unread).collect();
+    Listing { generation: Some(GENERATION.to_owned()), sessions, ..bare(home, extent(&flaws)) }
 }
 
 /// Whether a runtime works in this home. One of a home that is not looked into is

@@ -1,26 +1,26 @@
-//! Makes sessions out of locks, files and processes.
+//! Makes sessions out of locks, files and processes. Rows without a lock are made in
+//! [`runtimes`](crate::runtimes).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use reap_plugin::{Activity, Address, Fact, Kind, Session, Timestamp, fact};
 
 use crate::NAME;
-use crate::argv::{Role, file_name};
+use crate::argv::Role;
 use crate::facts;
 use crate::homes::Home;
 use crate::lock::Holder;
 use crate::owner::Owner;
 use crate::store::{Locked, Record};
 use crate::table::Table;
-use crate::third;
 use crate::trees::{Tree, Trees};
 
 /// What all sessions of a home are made from.
 pub struct Scene<'a> {
-    home: &'a Home,
-    table: &'a Table,
-    now: Timestamp,
-    trees: Trees<'a>,
+    pub(crate) home: &'a Home,
+    pub(crate) table: &'a Table,
+    pub(crate) now: Timestamp,
+    pub(crate) trees: Trees<'a>,
     /// The sessions of each process that holds any.
     held: BTreeMap<u32, Vec<&'a str>>,
 }
@@ -108,14 +108,14 @@ impl<'a> Scene<'a> {
     }
 
     /// The session with what its processes tell.
-    fn with_tree(&self, session: Session, tree: &Tree) -> Session {
+    pub(crate) fn with_tree(&self, session: Session, tree: &Tree) -> Session {
         let owner = Owner::of(tree.root, self.table);
         let roles = tree.roles(self.table);
         let interactive = roles.contains(&Role::Terminal) || roles.contains(&Role::Chat);
         let terminal = tree.pids.iter().filter_map(|pid| self.table.row(*pid)).any(|row| row.terminal != 0);
         let kin_cwd = || tree.pids.iter().find_map(|pid| self.table.kin(*pid)?.cwd.clone());
         let mut extra = session.extra;
-        extra.extend(facts::of_tree(tree, self.table, &owner));
+        extra.extend(facts::of_tree(facts::shape(&roles), tree, self.table, &owner));
         Session {
             kind: if session.kind == Kind::Worker && interactive { Kind::Interactive } else { session.kind },
             activity: self.activity(tree, &owner),
@@ -140,64 +140,6 @@ impl<'a> Scene<'a> {
         };
         let busy = tree.roles(self.table).contains(&Role::Headless) || tree.pids.iter().any(at_work);
         if busy && matches!(owner, Owner::Intact(_)) { Activity::Running } else { Activity::Unknown }
-    }
-
-    /// The runtimes that hold no session, of those that `wanted` chooses.
-    pub fn runtimes(&self, wanted: impl Fn(&Tree) -> bool, titles: impl Fn(&str) -> Record) -> Vec<Session> {
-        let loose: Vec<Tree> = self.trees.loose().into_iter().filter(|tree| wanted(tree)).collect();
-        loose.iter().filter_map(|tree| self.runtime(tree, &titles)).collect()
-    }
-
-    fn runtime(&self, tree: &Tree, titles: &impl Fn(&str) -> Record) -> Option<Session> {
-        let root = self.table.row(tree.root)?;
-        let started = self.now.saturating_sub(root.age);
-        let roles = tree.roles(self.table);
-        let cwd = tree.pids.iter().find_map(|pid| self.table.kin(*pid)?.cwd.clone());
-        let mut extra = vec![fact(facts::LOCK, "none")];
-        let (mut title, mut last_active) = (None, None);
-        if let Some(id) = tree.pids.iter().find_map(|pid| self.table.kin(*pid)?.session.clone()) {
-            let record = titles(&id);
-            (title, last_active) = (record.title, record.written);
-            extra.push(fact(facts::SESSION_ID, id));
-        } else if roles.contains(&Role::Server) {
-            let likely = self.third(cwd.as_deref(), started);
-            if let [one] = &likely[..] {
-                extra.push(fact(facts::SESSION_ID, one.id.clone()));
-                title.clone_from(&one.title);
-            }
-            last_active = likely.iter().map(|one| one.written).max();
-        }
-        if roles.contains(&Role::Server) {
-            extra.push(fact(facts::ENGINE, "v3"));
-        }
-        if last_active.is_some() {
-            extra.push(fact(facts::LOWER_BOUND, true));
-        }
-        let folder = cwd.as_deref().map(file_name).unwrap_or_default();
-        let session = Session {
-            key: format!("runtime:{}:{}", root.process.pid, root.process.started),
-            incarnation: format!("{}.{}", root.process.pid, root.process.started),
-            title: title.unwrap_or_else(|| format!("{} in {folder}", facts::shape(&roles))),
-            kind: Kind::Worker,
-            activity: Activity::Unknown,
-            created: Some(started),
-            last_active,
-            attached: false,
-            parent: None,
-            cwd,
-            processes: Vec::new(),
-            tokens: None,
-            protected: None,
-            extra,
-        };
-        Some(self.with_tree(session, tree))
-    }
-
-    /// The sessions of the third engine that a server which works there likely holds.
-    fn third(&self, cwd: Option<&str>, since: Timestamp) -> Vec<third::Session> {
-        let Some(cwd) = cwd else { return Vec::new() };
-        let all = third::written_since(&self.home.sessions(), since).into_iter();
-        all.filter(|one| one.workspaces.iter().any(|folder| folder == cwd)).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reap_plugin::leftovers;
 use reap_plugin::liveness::{Existence, Peer, Streams, existence_of, streams_of};
 use reap_plugin::processes::{Detail, Details, ProcessInfo, inspect, snapshot};
 use reap_plugin::{Error, Process};
@@ -19,8 +20,23 @@ pub struct Table {
     argv: BTreeMap<u32, Vec<String>>,
     /// Pids that are not shown and not known to be free.
     hidden: BTreeSet<u32>,
-    /// Who is at the other ends of what kin without an owner read and write.
+    /// Who is at the other ends of what kin without an owner read and write, and what was
+    /// left behind.
     streams: BTreeMap<u32, Streams>,
+    left: BTreeMap<u32, Left>,
+    /// Why something that was left behind may be missing.
+    pub unread: Vec<String>,
+}
+
+/// An MCP server that was left behind.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// What the configuration calls it, and the file that does.
+    pub named: Vec<(String, String)>,
+    /// Where it works.
+    pub cwd: Option<String>,
+    /// The kiro home that its environment names.
+    pub home: Option<String>,
 }
 
 /// What is known of one of kiro-cli's processes.
@@ -49,8 +65,28 @@ impl Table {
                 table.add_argv(process.pid, argv);
             }
         }
+        table.learn_leftovers()?;
         table.learn_streams()?;
         Ok(table)
+    }
+
+    /// Finds out what was left behind, and of which home it is.
+    fn learn_leftovers(&mut self) -> Result<(), Error> {
+        let leftovers::Found { leftovers, unread } = leftovers::find()?;
+        self.unread = unread;
+        for one in leftovers {
+            if self.row(one.process.pid).is_some() {
+                self.add_left(one.process.pid, one.name, one.file);
+            }
+        }
+        let left: Vec<Process> = self.left.keys().filter_map(|pid| Some(self.row(*pid)?.process)).collect();
+        for (pid, details) in surroundings(left)? {
+            if let Some(left) = self.left.get_mut(&pid) {
+                left.home = home(&details);
+                left.cwd = details.cwd;
+            }
+        }
+        Ok(())
     }
 
     /// Finds out which of these pids are another user's, or nobody knows whose: what
@@ -69,13 +105,9 @@ impl Table {
     /// Finds out who is at the other ends of those whose owner is not there.
     fn learn_streams(&mut self) -> Result<(), Error> {
         let forsaken = |pid: &u32| !matches!(Owner::of(*pid, self), Owner::Intact(_));
-        let wanted: Vec<Process> = self
-            .kin
-            .keys()
-            .copied()
-            .filter(forsaken)
-            .filter_map(|pid| Some(self.row(pid)?.process))
-            .collect();
+        let kin = self.kin.keys().copied().filter(forsaken);
+        let wanted: Vec<Process> =
+            kin.chain(self.left.keys().copied()).filter_map(|pid| Some(self.row(pid)?.process)).collect();
         if wanted.is_empty() {
             return Ok(());
         }
@@ -108,17 +140,25 @@ impl Table {
     pub fn learn_homes(&mut self, of: &BTreeSet<u32>) -> Result<(), Error> {
         let kin = of.iter().filter(|pid| self.kin.contains_key(pid));
         let kin: Vec<Process> = kin.filter_map(|pid| Some(self.row(*pid)?.process)).collect();
-        if kin.is_empty() {
-            return Ok(());
-        }
-        let found = inspect(&kin, Detail::CWD | Detail::ENVIRONMENT)?;
-        for (process, details) in kin.into_iter().zip(found) {
-            if let (Some(kin), Some(details)) = (self.kin.get_mut(&process.pid), details) {
+        for (pid, details) in surroundings(kin)? {
+            if let Some(kin) = self.kin.get_mut(&pid) {
                 kin.home = home(&details);
                 kin.cwd = details.cwd;
             }
         }
         Ok(())
+    }
+
+    /// Notes that a process was left behind. One of kiro-cli's own is a runtime.
+    pub fn add_left(&mut self, pid: u32, name: String, file: String) {
+        if self.kin(pid).is_none() {
+            self.left.entry(pid).or_default().named.push((name, file));
+        }
+    }
+
+    /// What was left behind, by pid.
+    pub fn left(&self) -> impl Iterator<Item = (u32, &Left)> {
+        self.left.iter().map(|(pid, left)| (*pid, left))
     }
 
     /// The process with this pid.
@@ -166,6 +206,26 @@ impl Table {
             next = Some(row.parent);
         }
         line
+    }
+}
+
+/// Where these processes work, and in which environment.
+fn surroundings(of: Vec<Process>) -> Result<Vec<(u32, Details)>, Error> {
+    if of.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = inspect(&of, Detail::CWD | Detail::ENVIRONMENT)?;
+    Ok(of.iter().zip(found).filter_map(|(of, details)| Some((of.pid, details?))).collect())
+}
+
+#[cfg(test)]
+impl Table {
+    pub(crate) fn kin_mut(&mut self, pid: u32) -> Option<&mut Kin> {
+        self.kin.get_mut(&pid)
+    }
+
+    pub(crate) fn left_mut(&mut self, pid: u32) -> Option<&mut Left> {
+        self.left.get_mut(&pid)
     }
 }
 

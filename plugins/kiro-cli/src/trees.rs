@@ -67,7 +67,7 @@ impl<'a> Trees<'a> {
     }
 
     /// What begins with this process, without the trees of other holders in it.
-    fn tree(&self, root: u32) -> Tree {
+    pub fn tree(&self, root: u32) -> Tree {
         let anothers = |pid: &u32| *pid != root && self.roots.contains(pid);
         let (mut pids, mut open) = (BTreeSet::new(), vec![root]);
         while let Some(pid) = open.pop() {

@@ -73,7 +73,7 @@ pub use policy::PolicyExport;
 #[doc(inline)]
 pub use bindings::backend::exports::reap::plugin::backend::{Extent, Listing, Outcome, Tombstone, Verdict};
 #[doc(inline)]
-pub use bindings::backend::reap::plugin::{ending, files, liveness, processes};
+pub use bindings::backend::reap::plugin::{ending, files, leftovers, liveness, processes};
 #[doc(inline)]
 pub use bindings::policy::exports::reap::plugin::policy::{Mark, ParentState, Subject, Vote};
 #[doc(inline)]

@@ -41,13 +41,16 @@ impl Policy for KiroOrphans {
                 span("after", TEN_MINUTES, "How long a runtime must have run, and written nothing."),
                 span("headless_after", A_DAY, "The same for a run without a terminal, which needs nobody."),
                 span("held_after", AN_HOUR, "The same for one at whose pipes somebody still is."),
-                span("launcher_after", AN_HOUR, "The same for a launcher below which nothing works any more."),
+                span(
+                    "launcher_after",
+                    AN_HOUR,
+                    "The same for a launcher below which nothing works any more.",
+                ),
                 Setting {
                     name: "busy_percent".to_owned(),
                     kind: SettingKind::Number,
                     fallback: Value::Number(0),
-                    help: "A runtime that used so much of a processor since its start is left alone; 0 for none."
-                        .to_owned(),
+                    help: "A runtime that uses so much of a processor is left alone; 0 for none.".to_owned(),
                 },
             ],
         }
@@ -81,7 +84,10 @@ impl KiroOrphans {
         if subject.backend != "kiro-cli" || session.attached || session.processes.is_empty() {
             return None;
         }
-        if self.busy_percent > 0 && session.number("cpu-percent")? >= self.busy_percent {
+        // MCP servers that were left behind are for kiro-leaked-mcp.
+        if session.text("shape") == Some("mcp")
+            || (self.busy_percent > 0 && load(subject)? >= self.busy_percent)
+        {
             return None;
         }
         let up = span(session, "up")?;
@@ -111,6 +117,15 @@ impl KiroOrphans {
             _ => return None,
         };
         Some((why, after))
+    }
+}
+
+/// How much of a processor it uses: over the last looks, or else since it started.
+fn load(subject: &Subject) -> Option<i64> {
+    let recent = subject.facts.iter().find(|fact| fact.name == "cpu-recent");
+    match recent.map(|fact| &fact.value) {
+        Some(Value::Number(percent)) => Some(*percent),
+        _ => subject.session.number("cpu-percent"),
     }
 }
 
@@ -215,6 +230,7 @@ mod tests {
         };
         let cases = [
             ("another backend", with(|subject| subject.backend = "tmux".to_owned())),
+            ("an MCP server", subject(A_DAY, &[("shape", "mcp"), ("owner", "gone")])),
             ("attached", with(|subject| subject.session.attached = true)),
             ("no process", with(|subject| subject.session.processes.clear())),
             ("no facts", with(|subject| subject.session.extra.clear())),
@@ -232,6 +248,12 @@ mod tests {
         let busy = |busy_percent| KiroOrphans { busy_percent, ..POLICY }.vote(0, &subject(A_DAY, &GONE));
         assert_eq!(busy(3), Vote::Abstain);
         assert_ne!(busy(4), Vote::Abstain);
+        let lately = |percent: i64| {
+            let subject = Subject { facts: vec![fact("cpu-recent", percent)], ..subject(A_DAY, &GONE) };
+            KiroOrphans { busy_percent: 3, ..POLICY }.vote(0, &subject)
+        };
+        assert_ne!(lately(2), Vote::Abstain, "what it did long ago is over");
+        assert_eq!(lately(3), Vote::Abstain);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Each shape of processes: orphaned by the end of its host, found, ended with
-//! nothing left, while the same beside it goes on.
+//! nothing left, while the same beside it goes on, at work or waiting.
 
 use super::stage::{AT_ONCE, Family, Stage, id};
 use crate::support::{World, holds};
@@ -31,7 +31,9 @@ fn orphans_are_ended_and_siblings_are_not(shape: Shape) {
     let world = World::with(AT_ONCE);
     let Some(stage) = Stage::open(&world) else { return };
     let (orphan, sibling) = (start(&stage, shape, 1), start(&stage, shape, 2));
-    let all = stage.alive(&sibling).len();
+    let words: Vec<&str> = ["gateway"].iter().chain(shape.0).copied().collect();
+    let idle = stage.start(&words, &format!("session={} mcp=2", id(3)), shape.1);
+    let (all, all_idle) = (stage.alive(&sibling).len(), stage.alive(&idle));
     assert!(stage.list().list().iter().all(|one| one.at("/verdict/vote").text() != "orphan"));
 
     stage.orphan(&orphan);
@@ -48,7 +50,8 @@ fn orphans_are_ended_and_siblings_are_not(shape: Shape) {
 
     stage.reap(&["cleanup", "--yes"]).exits(0);
     stage.nothing_left(&orphan);
-    assert_eq!(stage.alive(&sibling).len(), all, "the sibling is untouched");
+    assert_eq!(stage.alive(&sibling).len(), all, "the sibling at work is untouched");
+    assert_eq!(stage.alive(&idle), all_idle, "and so is the one that waits");
     assert!(stage.file(&id(2), "lock").exists() == shape.3 && !stage.file(&id(1), "lock").exists());
     assert!(stage.list().list().iter().all(|one| one.at("/verdict/vote").text() != "orphan"));
 }

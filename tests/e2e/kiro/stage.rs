@@ -15,11 +15,13 @@ use rustix::process::Signal;
 use crate::support::{Json, Process, Ran, World, holds, run, skip, until};
 
 /// The names that the stand-in goes by.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 14] = [
     "init",
     "systemd",
     "supervisor",
     "gateway",
+    "editor",
+    "crowd",
     "launcher",
     "kiro-cli",
     "kiro-cli-chat",
@@ -32,7 +34,8 @@ const NAMES: [&str; 12] = [
 
 /// The policies vote at once.
 pub const AT_ONCE: &str = "[policies.kiro-orphans]\nafter = \"0s\"\nheld_after = \"0s\"\nheadless_after = \"0s\"\n\
-    launcher_after = \"0s\"\n[policies.kiro-stale-locks]\nafter = \"0s\"\n";
+    launcher_after = \"0s\"\n[policies.kiro-stale-locks]\nafter = \"0s\"\n\
+    [policies.kiro-leaked-mcp]\nafter = \"0s\"\n";
 
 /// The id of session number `n`.
 pub fn id(n: usize) -> String {
@@ -63,11 +66,17 @@ impl<'w> Stage<'w> {
         }
         let bin = world.path("bin");
         fs::create_dir(&bin).expect("a folder for the names");
-        NAMES.iter().for_each(|name| symlink(stand_in(), bin.join(name)).expect("a name"));
+        // Another user may not be let into the folder of the build.
+        let program = bin.join("stand-in");
+        fs::copy(stand_in(), &program).expect("a copy");
+        NAMES.iter().for_each(|name| symlink(&program, bin.join(name)).expect("a name"));
         fs::create_dir_all(world.path("kiro/sessions/cli")).expect("a kiro home");
+        for folder in ["kiro", "kiro/sessions", "kiro/sessions/cli"] {
+            world.hand_over(&world.path(folder));
+        }
         let ready = world.path("ready-init");
         fs::create_dir(&ready).expect("a folder");
-        let mut command = world.command("unshare");
+        let mut command = world.own_command("unshare");
         command.args(namespaces()).args(["--fork", "--mount-proc", "--"]).arg(bin.join("init"));
         detach(command.env("STANDIN_READY", &ready));
         holds("the first process of the namespace", || count(&ready) == 1);
@@ -86,13 +95,35 @@ impl<'w> Stage<'w> {
         self.kiro("sessions/cli").join(format!("{id}.{ending}"))
     }
 
-    fn inside(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = self.world.command("nsenter");
+    /// A command that runs this program in it.
+    pub fn inside(&self, program: impl AsRef<Path>) -> Command {
+        self.inside_at(&self.world.path("home"), program)
+    }
+
+    /// Each user sees no processes but their own from now on.
+    #[track_caller]
+    pub fn hide_processes_of_others(&self) {
+        run(self.as_root().args(["mount", "-o", "remount,hidepid=2", "proc", "/proc"])).exits(0);
+    }
+
+    /// The beginning of a command that runs in it as the user of the test.
+    fn as_root(&self) -> Command {
+        let mut command = self.world.own_command("nsenter");
+        command.arg(format!("--target={}", self.init.pid)).args(["--pid", "--mount", "--"]);
+        command
+    }
+
+    fn inside_at(&self, folder: &Path, program: impl AsRef<Path>) -> Command {
+        let mut command = self.world.own_command("nsenter");
         command.arg(format!("--target={}", self.init.pid)).args(["--pid", "--mount"]);
         if !is_root() {
             command.args(["--user", "--preserve-credentials"]);
         }
-        command.args(["--", "env", "-C"]).arg(self.world.path("home")).arg(program.as_ref());
+        command.args(["--", "env", "-C"]).arg(folder);
+        if let Some(user) = self.world.user() {
+            command.args(["setpriv", &format!("--reuid={user}"), "--clear-groups", "--"]);
+        }
+        command.arg(program.as_ref());
         command.env("KIRO_HOME", self.world.path("kiro"));
         command
     }
@@ -100,7 +131,7 @@ impl<'w> Stage<'w> {
     /// Runs the program that is tested.
     #[track_caller]
     pub fn reap(&self, words: &[&str]) -> Ran {
-        run(self.inside(env!("CARGO_BIN_EXE_reap")).args(words))
+        run(self.inside(self.world.program()).args(words))
     }
 
     /// The sessions that it lists.
@@ -112,10 +143,17 @@ impl<'w> Stage<'w> {
     /// Starts the stand-in, and waits until so many of its processes are ready.
     #[track_caller]
     pub fn start(&self, words: &[&str], modes: &str, count_ready: usize) -> Family {
+        self.start_at(&self.world.path("home"), words, modes, count_ready)
+    }
+
+    /// The same, in this folder.
+    #[track_caller]
+    pub fn start_at(&self, folder: &Path, words: &[&str], modes: &str, count_ready: usize) -> Family {
         let number = self.families.replace(self.families.get() + 1);
         let ready = self.world.path(format!("ready-{number}"));
         fs::create_dir(&ready).expect("a folder");
-        let mut command = self.inside(self.world.path("bin").join(words[0]));
+        self.world.hand_over(&ready);
+        let mut command = self.inside_at(folder, self.world.path("bin").join(words[0]));
         command.args(&words[1..]).env("STANDIN", modes);
         command.env("STANDIN_BIN", self.world.path("bin")).env("STANDIN_READY", &ready);
         detach(&mut command);
@@ -133,6 +171,19 @@ impl<'w> Stage<'w> {
         Family { members: members.collect(), ready }
     }
 
+    /// kiro-cli's configuration names the stand-in's MCP server, in this file of its home.
+    #[track_caller]
+    pub fn configure_mcp(&self, file: &str) {
+        let file = self.kiro(file);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        let program = self.world.path("bin/mcp-server");
+        let servers = format!(
+            r#"{{"mcpServers": {{"git": {{"command": {:?}, "args": [], "env": {{"TOKEN": "canary"}}}}}}}}"#,
+            program.to_string_lossy()
+        );
+        fs::write(file, servers).expect("a configuration");
+    }
+
     /// A process of another user, and its pid inside. Nothing where we are not root, who
     /// alone may start one; which is said aloud.
     #[track_caller]
@@ -141,9 +192,11 @@ impl<'w> Stage<'w> {
             skip("only root can start a process of another user");
             return None;
         }
-        let mut command = self.inside("setpriv");
-        command.args(["--reuid=65534", "--clear-groups", "sleep", "600"]);
-        detach(&mut command);
+        let mut command = self.as_root();
+        if self.world.user().is_none() {
+            command.args(["setpriv", "--reuid=65534", "--clear-groups"]);
+        }
+        detach(command.args(["sleep", "600"]));
         Some(until("a process of another user", || {
             let sleeps = |one: &Process| command_line(*one) == "sleep 600 ";
             let found = self.world.processes().into_iter().find(sleeps)?;
@@ -202,7 +255,7 @@ impl Family {
 
 /// Starts something that goes on, and lets a thread fetch it when it has ended.
 #[track_caller]
-fn detach(command: &mut Command) {
+pub fn detach(command: &mut Command) {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     thread::spawn(move || child.wait());

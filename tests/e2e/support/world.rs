@@ -89,14 +89,19 @@ impl World {
     }
 
     /// Gives a file or folder to whom the world belongs to.
-    fn hand_over(&self, path: &Path) {
+    pub fn hand_over(&self, path: &Path) {
         if let Some(user) = self.user {
             chown(path, Some(user), None).expect("root may give away");
         }
     }
 
+    /// Whom its commands run as, where that is not the user of the test.
+    pub fn user(&self) -> Option<u32> {
+        self.user
+    }
+
     /// The program that is tested.
-    fn program(&self) -> PathBuf {
+    pub fn program(&self) -> PathBuf {
         match self.user {
             Some(_) => self.path("reap"),
             None => PathBuf::from(env!("CARGO_BIN_EXE_reap")),

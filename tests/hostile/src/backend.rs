@@ -19,6 +19,9 @@ struct Hostile {
 /// The key of the session that is always there.
 pub(crate) const VICTIM: &str = "victim";
 
+/// How often it asks for what it does not get.
+const BEGGING: usize = 1_000;
+
 /// Where it is.
 const NEAR: &str = "nowhere";
 
@@ -73,6 +76,13 @@ impl Hostile {
                 Ok(())
             }
             "environment" => settings::environment("PATH").map(drop),
+            "beg" => {
+                let mut last = Ok(());
+                for n in 0..BEGGING {
+                    last = settings::environment(&format!("PATH{n}")).map(drop);
+                }
+                last
+            }
             "file" => files::read("/etc/passwd", 0, 100).map(drop),
             "credentials" => {
                 let home = settings::environment("HOME")?.unwrap_or_default();

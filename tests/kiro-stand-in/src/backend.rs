@@ -53,7 +53,7 @@ pub fn third_engine(modes: &Modes) -> io::Result<()> {
 }
 
 fn start_children(modes: &Modes) -> io::Result<()> {
-    (0..modes.servers).try_for_each(|_| start_mcp_server())?;
+    (0..modes.servers).try_for_each(|_| start_mcp_server(modes))?;
     if modes.tool {
         // As the shell tool does: in the group of the backend.
         Command::new("bash").args(["-c", "sleep 100000; true"]).spawn()?;

@@ -30,6 +30,8 @@ fn main() -> io::Result<()> {
         "init" => return around::init(),
         "systemd" | "supervisor" => return around::subreaper(rest),
         "gateway" => return around::gateway(rest),
+        "crowd" => return around::crowd(rest),
+        "editor" => return around::editor(rest),
         _ => {}
     }
     let modes = Modes::told()?;
@@ -42,7 +44,7 @@ fn main() -> io::Result<()> {
         "kiro-cli-chat" => runtime::chat(rest),
         "bun" => runtime::terminal(rest, &modes),
         "node" => backend::third_engine(&modes),
-        "mcp-server" => runtime::mcp_server(rest),
+        "mcp-server" => runtime::mcp_server(rest, &modes),
         // The desktop companion, and a backend that gave itself another name.
         _ => runtime::stay(&name),
     }

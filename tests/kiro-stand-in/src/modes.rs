@@ -12,6 +12,10 @@ pub struct Modes {
     pub sessions: Vec<String>,
     /// `mcp=N`: how many MCP servers it starts, each with a child of its own.
     pub servers: usize,
+    /// `mcp-sockets`: it talks to them over sockets.
+    pub mcp_sockets: bool,
+    /// `mcp-spin`: they use all of a processor.
+    pub mcp_spin: bool,
     /// `megabytes=N`: how large its sidecars are.
     pub megabytes: usize,
     /// `tool`: a command of the shell tool runs.
@@ -47,6 +51,8 @@ impl Modes {
 
     fn flag(&mut self, word: &str) -> io::Result<&mut bool> {
         Ok(match word {
+            "mcp-spin" => &mut self.mcp_spin,
+            "mcp-sockets" => &mut self.mcp_sockets,
             "tool" => &mut self.tool,
             "ignore-hup" => &mut self.ignore_hangup,
             "ignore-term" => &mut self.ignore_term,

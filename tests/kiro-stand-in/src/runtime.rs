@@ -2,8 +2,10 @@
 //! waits for it, and none forwards a signal.
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -43,7 +45,10 @@ pub fn terminal(words: &[String], modes: &Modes) -> io::Result<()> {
 }
 
 /// An MCP server, with a child of its own at first.
-pub fn mcp_server(words: &[String]) -> io::Result<()> {
+pub fn mcp_server(words: &[String], modes: &Modes) -> io::Result<()> {
+    if modes.mcp_spin {
+        spin();
+    }
     if words.is_empty() {
         Command::new(named("mcp-server")).arg("child").spawn()?;
     }
@@ -51,9 +56,26 @@ pub fn mcp_server(words: &[String]) -> io::Result<()> {
 }
 
 /// Starts an MCP server as kiro-cli does: in a group of its own, so that Ctrl-C
-/// spares it.
-pub fn start_mcp_server() -> io::Result<()> {
-    Command::new(named("mcp-server")).process_group(0).spawn().map(drop)
+/// spares it, with its input and output in hand.
+pub fn start_mcp_server(modes: &Modes) -> io::Result<()> {
+    let mut server = Command::new(named("mcp-server"));
+    hold(server.process_group(0), modes.mcp_sockets)
+}
+
+/// Starts a program, and holds the other ends of its input and output until the end.
+pub fn hold(command: &mut Command, sockets: bool) -> io::Result<()> {
+    let (input, output) = (UnixStream::pair()?, UnixStream::pair()?);
+    if sockets {
+        command.stdin(OwnedFd::from(input.1)).stdout(OwnedFd::from(output.1));
+        std::mem::forget((input.0, output.0));
+    } else {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    }
+    let child = command.spawn()?;
+    // Nor does the command keep the ends that the child has.
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    std::mem::forget(child);
+    Ok(())
 }
 
 fn pass_on(role: &str, next: &mut Command) -> io::Result<()> {

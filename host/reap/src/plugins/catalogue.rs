@@ -295,7 +295,15 @@ mod tests {
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(
             names,
-            ["tmux", "kiro-cli", "dead-panes", "idle-shell", "kiro-orphans", "kiro-stale-locks"]
+            [
+                "tmux",
+                "kiro-cli",
+                "dead-panes",
+                "idle-shell",
+                "kiro-leaked-mcp",
+                "kiro-orphans",
+                "kiro-stale-locks"
+            ]
         );
         assert!(entries.iter().all(|entry| entry.found.is_ok()), "{entries:?}");
         // At a start they are not looked through.

@@ -15,10 +15,11 @@ use reap_core::session::{ProcessId, Value};
 use tokio::sync::Semaphore;
 use wasmtime::component::Resource;
 
-use crate::backend::Care;
+use crate::backend::{Care, unproven};
 use crate::bindings::{ending, types};
 use crate::capabilities::commands::{Answer, Line, run};
 use crate::capabilities::evidence::{Beyond, Environments, Proof};
+use crate::capabilities::leftovers;
 use crate::capabilities::removal::Removal;
 use crate::capabilities::terminate::{Case, Report, terminate};
 use crate::capabilities::{deny, in_manifest};
@@ -26,6 +27,7 @@ use crate::convert;
 use crate::manifest::{FACT, Lift, RootProof, whole_regex};
 use crate::process::{Owners, ProcessTable};
 use crate::state::{Shared, State};
+use crate::streams::Streams;
 
 /// How many ending commands run at once. A tmux server does one at a time anyway.
 const AT_ONCE: usize = 4;
@@ -87,6 +89,7 @@ impl EndingCall {
         untouchable.extend(server);
         let untouchable = Arc::new(untouchable);
         let environments = Environments::read(&table, &shared.grants);
+        let leftovers = leftovers::Found::look(&shared.grants, &table, &mut Streams::default()).ids();
         let mut slots = Vec::new();
         for permit in permits {
             let proof = match &shared.grants.signals {
@@ -96,6 +99,7 @@ impl EndingCall {
                     &shared.grants,
                     asked,
                     &table,
+                    &leftovers,
                     Arc::clone(&untouchable),
                 )?),
                 None => None,
@@ -213,9 +217,17 @@ impl State {
         }
         slot.spared.extend(slot.known.intersection(others).filter(|id| spare.contains(id)));
         let known: HashSet<ProcessId> = slot.known.difference(spare).copied().collect();
+        let strangers: Vec<String> = unproven(slot).map(|id| format!("pid {}", id.pid)).collect();
         match slot.proof.take() {
             Some(mut proof) => {
                 proof.leave_alone(spare);
+                if !strangers.is_empty() {
+                    let nothing_else = slot.known.is_empty();
+                    let refused = self.deny_signals(&strangers);
+                    if nothing_else {
+                        return Ok(Err(refused));
+                    }
+                }
                 Ok(Ok(Case { proof, known }))
             }
             None => {
@@ -223,6 +235,15 @@ impl State {
                 Ok(Err(deny(self, "ending", "signals to a session's processes".to_owned(), mend)))
             }
         }
+    }
+}
+
+impl State {
+    /// The plugin says that these are of the session, and the host finds that they are not.
+    fn deny_signals(&self, strangers: &[String]) -> types::Error {
+        let asked = format!("signals to {}: nothing proves that it may be ended", strangers.join(", "));
+        let mend = "nothing allows it: the host ends only what [asks.ending.signals] proves".to_owned();
+        deny(self, "ending", asked, mend)
     }
 }
 

@@ -6,8 +6,8 @@
 //! it
 //!
 //! * is a *root*: listed by the backend, and proven as the manifest says (a
-//!   child of the instance's server, or one of the manifest's programs by its
-//!   arguments); or
+//!   child of the instance's server, one of the manifest's programs by its
+//!   arguments, or [left behind](super::leftovers)); or
 //! * descends from a root, or is in a root's kernel session; or
 //! * carries the environment that the manifest names, filled with this server's
 //!   pid and this session's facts, and is one that the plugin may look at;
@@ -87,14 +87,15 @@ impl Environments {
 }
 
 impl Proof {
-    /// Works out how the session's processes are told. `untouchable` are those
-    /// that never count.
+    /// Works out how the session's processes are told. `leftovers` are those that
+    /// the host found to be left behind, `untouchable` those that never count.
     pub(crate) fn of(
         session: &Session,
         server: Option<ProcessId>,
         grants: &Grants,
         asked: &SignalsAsk,
         table: &ProcessTable,
+        leftovers: &HashSet<ProcessId>,
         untouchable: Arc<HashSet<ProcessId>>,
     ) -> Result<Self, String> {
         // What a plugin may not look at, it cannot claim either.
@@ -110,7 +111,8 @@ impl Proof {
             RootProof::Program => {
                 let programs = programs(asked)?;
                 let mut proc = Proc::open().map_err(|error| format!("cannot read /proc: {error}"))?;
-                listed.filter(|id| is_program(&programs, *id, &mut proc)).collect()
+                let proven = |id: &ProcessId| leftovers.contains(id) || is_program(&programs, *id, &mut proc);
+                listed.filter(proven).collect()
             }
             RootProof::ChildOfServer => listed.filter(|id| is_child(table, *id, server)).collect(),
         };

@@ -6,11 +6,11 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
 use rustix::io::Errno;
 
 use crate::bindings::{files, types};
@@ -21,17 +21,20 @@ use crate::state::State;
 /// The most bytes of one read.
 const LONGEST_READ: u32 = 4 << 20;
 
+/// A granted folder that is held open, since a plugin reads one file after the other.
+pub(crate) type Anchor = Option<(PathBuf, OwnedFd)>;
+
 impl State {
-    fn open_granted(&self, path: &str, flags: OFlags) -> Result<OwnedFd, types::Error> {
+    fn open_granted(&mut self, path: &str, flags: OFlags) -> Result<OwnedFd, types::Error> {
+        let shared = self.shared.clone();
         let wanted = Path::new(path);
-        let root =
-            plain(wanted).then(|| self.shared.grants.paths.iter().find(|root| wanted.starts_with(root)));
+        let root = plain(wanted).then(|| shared.grants.paths.iter().find(|root| wanted.starts_with(root)));
         let Some(Some(root)) = root else {
             let line = format!("`paths = [{path:?}]` under [asks.files]");
             return Err(deny(self, "files", format!("reading {path}"), in_manifest(self, &line)));
         };
-        let below = wanted.strip_prefix(root).unwrap_or(Path::new("")).to_path_buf();
-        open_below(root, &below, flags).map_err(|error| match error {
+        let below = wanted.strip_prefix(root).unwrap_or(Path::new(""));
+        self.open_from(root, below, flags).map_err(|error| match error {
             Errno::NOENT | Errno::NOTDIR => types::Error::NotFound(format!("{path}: {}", words_for(error))),
             Errno::LOOP | Errno::XDEV => {
                 let mend = "no line allows it: links are never followed; name the real path".to_owned();
@@ -41,7 +44,20 @@ impl State {
         })
     }
 
-    fn list(&self, path: &str) -> Result<Vec<files::Entry>, types::Error> {
+    fn open_from(&mut self, root: &Path, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        if below.as_os_str().is_empty() {
+            return open_below(root, below, flags);
+        }
+        let anchor = match self.anchor.take() {
+            Some(held) if held.0 == root => held.1,
+            _ => anchor(root)?,
+        };
+        let opened = open_at(&anchor, below, flags);
+        self.anchor = Some((root.to_path_buf(), anchor));
+        opened
+    }
+
+    fn list(&mut self, path: &str) -> Result<Vec<files::Entry>, types::Error> {
         let folder = self.open_granted(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let unavailable = |error: Errno| types::Error::Unavailable(format!("{path}: {}", words_for(error)));
         let mut entries = Vec::new();
@@ -85,17 +101,29 @@ impl State {
             )));
         }
         let unavailable = |error: std::io::Error| types::Error::Unavailable(format!("{path}: {error}"));
-        let mut file = fs::File::from(file);
-        if !file.metadata().map_err(unavailable)?.is_file() {
+        let seen = fstat(&file).map_err(|error| unavailable(error.into()))?;
+        if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile {
             return Err(types::Error::Invalid(format!("{path} is no regular file")));
         }
-        file.seek(SeekFrom::Start(offset)).map_err(unavailable)?;
-        let mut bytes = Vec::new();
-        file.take(length.min(left)).read_to_end(&mut bytes).map_err(unavailable)?;
+        let size = u64::try_from(seen.st_size).unwrap_or(0);
+        let bytes = part(file, size, offset, length.min(left)).map_err(unavailable)?;
         self.file_bytes += bytes.len() as u64;
         self.shared.counters.file_bytes.add(bytes.len() as u64);
         Ok(bytes)
     }
+}
+
+/// At most `length` bytes of a file, from an offset.
+fn part(file: OwnedFd, size: u64, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
+    let mut file = fs::File::from(file);
+    // One that grows is read as far as it went. Those of /proc say that they are empty.
+    let length = if size == 0 { length } else { length.min(size.saturating_sub(offset)) };
+    if offset > 0 {
+        file.seek(SeekFrom::Start(offset))?;
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(size)).unwrap_or(0));
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 pub(crate) fn open_below(root: &Path, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -105,9 +133,16 @@ pub(crate) fn open_below(root: &Path, below: &Path, flags: OFlags) -> Result<Own
         // its last part is not to be a link that somebody put there.
         return open(root, flags | OFlags::NOFOLLOW, Mode::empty());
     }
-    let anchor = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    open_at(anchor(root)?, below, flags)
+}
+
+fn anchor(root: &Path) -> Result<OwnedFd, Errno> {
+    open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn open_at(anchor: impl AsFd, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
     let strict = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(&anchor, below, flags, Mode::empty(), strict)
+    openat2(anchor, below, flags | OFlags::CLOEXEC, Mode::empty(), strict)
 }
 
 fn words_for(error: Errno) -> String {
@@ -146,6 +181,26 @@ mod tests {
 
     fn try_open(root: &Path, below: &str) -> Result<OwnedFd, Errno> {
         open_below(root, Path::new(below), OFlags::RDONLY)
+    }
+
+    #[test]
+    fn parts_of_a_file() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let path = dir.path().join("file");
+        fs::write(&path, "0123456789").expect("written");
+        let part = |path: &Path, offset, length| {
+            let file = fs::File::open(path).expect("it is there");
+            let size = file.metadata().expect("its size").len();
+            String::from_utf8(super::part(file.into(), size, offset, length).expect("read")).expect("a text")
+        };
+        for (offset, length, expected) in
+            [(0, 100, "0123456789"), (0, 4, "0123"), (8, 4, "89"), (10, 4, ""), (99, 4, ""), (3, 0, "")]
+        {
+            assert_eq!(part(&path, offset, length), expected, "{offset} {length}");
+        }
+        assert!(!part(Path::new("/proc/self/status"), 0, 100).is_empty(), "it says that it is empty");
+        fs::write(&path, "").expect("written");
+        assert_eq!(part(&path, 0, 100), "");
     }
 
     #[test]

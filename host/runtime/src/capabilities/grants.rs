@@ -28,6 +28,8 @@ pub(crate) struct Grants {
     pub(crate) commands: BTreeMap<String, Command>,
     /// Paths that it may read once its settings are known.
     later: Vec<Template>,
+    /// How what was left behind is told.
+    pub(crate) leftovers: Option<LeftoversGrant>,
     /// Command lines that end a session, and files to remove with one, by name.
     pub(crate) ending: BTreeMap<String, Command>,
     /// Which of those are files, and the pattern of what such a file must hold. It is
@@ -47,6 +49,21 @@ pub(crate) struct ProcessGrant {
     /// The user whose processes they are: the host's own.
     pub(crate) uid: u32,
     pub(crate) environment: Vec<String>,
+}
+
+/// Which files name the command lines of what may be left behind, and where in them.
+#[derive(Debug)]
+pub(crate) struct LeftoversGrant {
+    pub(crate) files: Vec<PathBuf>,
+    later: Vec<Template>,
+    pub(crate) under: String,
+}
+
+#[cfg(test)]
+impl LeftoversGrant {
+    pub(crate) fn of(files: Vec<PathBuf>, under: &str) -> Self {
+        Self { files, later: Vec::new(), under: under.to_owned() }
+    }
 }
 
 /// A command line, taken apart once.
@@ -91,7 +108,6 @@ impl Grants {
     /// Completes a manifest's asks. The error says which text lacks what.
     pub(crate) fn complete(manifest: &Manifest) -> Result<Self, String> {
         let asks = &manifest.asks;
-        let paths = |texts: &[String]| texts.iter().map(|text| path(text)).collect::<Result<Vec<_>, _>>();
         let processes = asks.processes.as_ref().map(|ask| {
             let all = ask.executables.iter().any(|glob| glob == "*");
             let some = if all { &[][..] } else { &ask.executables };
@@ -107,8 +123,14 @@ impl Grants {
         for (name, ask) in &asks.placeholders {
             holes.insert(name.clone(), hole(ask)?);
         }
-        let (now, later): (Vec<String>, Vec<String>) =
-            asks.files.iter().flat_map(|ask| &ask.paths).cloned().partition(|text| !has_holes(text));
+        let (paths, later) = now_and_later(asks.files.iter().flat_map(|ask| &ask.paths))?;
+        let leftovers = match &asks.leftovers {
+            Some(ask) => {
+                let (files, later) = now_and_later(ask.files.iter())?;
+                Some(LeftoversGrant { files, later, under: ask.under.clone() })
+            }
+            None => None,
+        };
         let mut ending: BTreeMap<String, Command> =
             asks.ending.commands.iter().map(|(name, ask)| (name.clone(), command(ask))).collect();
         let mut removals = BTreeMap::new();
@@ -118,9 +140,10 @@ impl Grants {
         }
         Ok(Self {
             environment: asks.settings.environment.clone(),
-            paths: paths(&now)?,
+            paths,
             needs_paths: asks.files.as_ref().is_some_and(|ask| ask.needed),
-            later: later.iter().map(|text| Template::parse(text)).collect(),
+            later,
+            leftovers,
             processes: processes.transpose()?,
             commands: asks.commands.iter().map(|(name, ask)| (name.clone(), command(ask))).collect(),
             ending,
@@ -140,18 +163,9 @@ impl Grants {
 
     /// Adds the paths that the operator's settings name.
     pub(crate) fn settle(&mut self, settings: &[Fact]) -> Result<(), String> {
-        for template in std::mem::take(&mut self.later) {
-            let Some(name) = template.holes().next().map(str::to_owned) else { continue };
-            let texts = settings.iter().find(|fact| fact.name == name).map(|fact| &fact.value);
-            let Some(Value::Texts(texts)) = texts else {
-                return Err(format!("[asks.files] names {{{name}}}, which is no setting of several texts"));
-            };
-            for text in texts {
-                let filled = template.fill(|hole| if hole == name { Ok(text.clone()) } else { Err(hole) });
-                let filled = filled
-                    .map_err(|hole| format!("[asks.files] has {{{name}}} and {{{hole}}} in one path"))?;
-                self.paths.push(path(&filled)?);
-            }
+        self.paths.extend(named_by_settings(std::mem::take(&mut self.later), "files", settings)?);
+        if let Some(grant) = &mut self.leftovers {
+            grant.files.extend(named_by_settings(std::mem::take(&mut grant.later), "leftovers", settings)?);
         }
         Ok(())
     }
@@ -239,6 +253,35 @@ fn hole(ask: &PlaceholderAsk) -> Result<Hole, String> {
             setting: ask.setting.clone(),
         }),
     }
+}
+
+/// The paths of the manifest that can be completed at once, and those that wait for the
+/// settings.
+fn now_and_later<'a>(
+    texts: impl Iterator<Item = &'a String>,
+) -> Result<(Vec<PathBuf>, Vec<Template>), String> {
+    let (later, now): (Vec<&String>, Vec<&String>) = texts.partition(|text| has_holes(text));
+    let now = now.into_iter().map(|text| path(text)).collect::<Result<_, _>>()?;
+    Ok((now, later.into_iter().map(|text| Template::parse(text)).collect()))
+}
+
+/// The paths that the operator's settings name.
+fn named_by_settings(later: Vec<Template>, ask: &str, settings: &[Fact]) -> Result<Vec<PathBuf>, String> {
+    let mut paths = Vec::new();
+    for template in later {
+        let Some(name) = template.holes().next().map(str::to_owned) else { continue };
+        let texts = settings.iter().find(|fact| fact.name == name).map(|fact| &fact.value);
+        let Some(Value::Texts(texts)) = texts else {
+            return Err(format!("[asks.{ask}] names {{{name}}}, which is no setting of several texts"));
+        };
+        for text in texts {
+            let filled = template.fill(|hole| if hole == name { Ok(text.clone()) } else { Err(hole) });
+            let filled =
+                filled.map_err(|hole| format!("[asks.{ask}] has {{{name}}} and {{{hole}}} in one path"))?;
+            paths.push(path(&filled)?);
+        }
+    }
+    Ok(paths)
 }
 
 /// A path of the manifest, completed. The environment may name any place, so

@@ -9,6 +9,7 @@ pub(crate) mod ending;
 pub(crate) mod evidence;
 pub(crate) mod files;
 pub(crate) mod grants;
+pub(crate) mod leftovers;
 pub(crate) mod liveness;
 pub(crate) mod log;
 pub(crate) mod processes;
@@ -22,9 +23,10 @@ use crate::state::State;
 /// Functions that only name types have nothing to do.
 impl types::Host for State {}
 
-/// Counts a refusal and words it.
-pub(crate) fn deny(state: &State, capability: &str, asked: String, mend: String) -> types::Error {
+/// Counts a refusal, keeps it for the journal, and words it.
+pub(crate) fn deny(state: &State, capability: &'static str, asked: String, mend: String) -> types::Error {
     state.shared.counters.denials.one();
+    state.shared.refused(capability, &asked);
     types::Error::Denied(types::Denial { capability: capability.to_owned(), asked, mend })
 }
 

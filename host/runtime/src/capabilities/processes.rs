@@ -11,7 +11,7 @@ use crate::bindings::{processes, types};
 use crate::capabilities::grants::ProcessGrant;
 use crate::capabilities::{deny, in_manifest};
 use crate::convert::process_id;
-use crate::process::{Owners, Proc, ProcessTable, Row};
+use crate::process::{Owners, Proc, ProcessTable, Row, of_each};
 use crate::state::State;
 
 /// The most bytes that are read of an argument vector.
@@ -61,14 +61,11 @@ impl State {
             }
         };
         let grant = self.process_grant()?;
-        let mut proc = Proc::open().map_err(no_table)?;
-        Ok(wanted
-            .iter()
-            .map(|process| {
-                let row = table.row(process_id(process)).filter(|row| grant.shows(row, &mut proc))?;
-                Some(read_details(&mut proc, row.id, what, &grant.environment))
-            })
-            .collect())
+        let details = |proc: &mut Proc, process: &types::Process| {
+            let row = table.row(process_id(process)).filter(|row| grant.shows(row, proc))?;
+            Some(read_details(proc, row.id, what, &grant.environment))
+        };
+        of_each(wanted, details).map_err(no_table)
     }
 }
 

@@ -3,7 +3,9 @@
 
 use regex::Regex;
 
-use super::{CommandAsk, FACT, FROM_PERMIT, PlaceholderAsk, RootProof, SignalsAsk, whole_regex};
+use super::{
+    CommandAsk, FACT, FROM_PERMIT, LeftoversAsk, PlaceholderAsk, RootProof, SignalsAsk, whole_regex,
+};
 use crate::limits::LONGEST_COMMAND;
 use crate::template::Template;
 
@@ -113,5 +115,20 @@ pub(super) fn check_program(words: &[String]) -> Result<(), String> {
         _ => Err(format!(
             "[asks.ending.signals] programs: {words:?} would be any process; the first pattern must name a program"
         )),
+    }
+}
+
+pub(super) fn check_leftovers(leftovers: &LeftoversAsk, sees_processes: bool) -> Result<(), String> {
+    let place = "[asks.leftovers]";
+    if !sees_processes {
+        return Err(format!("{place}: add [asks.processes]: only what may be looked at can be found"));
+    }
+    if leftovers.files.is_empty() || leftovers.under.is_empty() {
+        return Err(format!("{place}: write the `files`, and `under` which member the command lines stand"));
+    }
+    let folder = |file: &str| file.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    match leftovers.files.iter().find(|file| folder(file).contains('*')) {
+        Some(file) => Err(format!("{place}: {file:?}: only the last part of a path may have `*` in it")),
+        None => Ok(()),
     }
 }

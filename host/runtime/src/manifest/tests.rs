@@ -40,6 +40,10 @@ fn bad_manifests_say_what_to_change() {
         (&removal("/x/{pid}", "([0-9]+)"), "{pid} cannot be filled"),
         (&removal("/x/{key}", "[0-9]+"), "`holder` must have one group"),
         (&removal("/x/{key}", "("), "`holder` is not valid"),
+        ("[asks.leftovers]\nfiles = [\"/x\"]\nunder = \"s\"\n", "add [asks.processes]"),
+        (&leftovers("[]", "s"), "write the `files`"),
+        (&leftovers("[\"/x\"]", ""), "write the `files`"),
+        (&leftovers("[\"/x*/y\"]", "s"), "only the last part"),
     ];
     for (asks, want) in cases {
         let error = Manifest::parse(&format!("{HEAD}{asks}"), "x.toml").expect_err(asks).to_string();
@@ -54,6 +58,22 @@ fn removal(file: &str, holder: &str) -> String {
         "[asks.files]\npaths = [\"/x\"]\n[asks.placeholders.key]\npattern = 'k'\n\
          [asks.ending.removals.r]\nfile = \"{file}\"\nholder = '{holder}'\n"
     )
+}
+
+fn leftovers(files: &str, under: &str) -> String {
+    let processes = "[asks.processes]\nexecutables = [\"*\"]\n";
+    format!("{processes}[asks.leftovers]\nfiles = {files}\nunder = \"{under}\"\n")
+}
+
+#[test]
+fn leftovers_can_be_asked_for() {
+    let asks = leftovers("[\"${HOME}/mcp.json\", \"{homes}/agents/*.json\"]", "servers");
+    let signals = "[asks.ending.signals]\nroot = \"program\"\nprograms = [[\"x\"]]\n";
+    let manifest = Manifest::parse(&format!("{HEAD}{asks}{signals}"), "x.toml").expect("good");
+    let words = manifest.in_words();
+    assert!(words[1].contains("under `servers` in: ${HOME}/mcp.json, {homes}/agents/*.json."), "{words:?}");
+    assert!(words[3].starts_with("End in the same way what was left behind"), "{words:?}");
+    assert_eq!(manifest.asks.variables(), BTreeSet::from(["HOME"]));
 }
 
 #[test]

@@ -31,6 +31,14 @@ impl Asks {
                 ));
             }
         }
+        if let Some(leftovers) = &self.leftovers {
+            words.push(format!(
+                "Learn which of your processes were left behind by whoever started them, of those with a \
+                 command line under `{}` in: {}. Reap reads these files; the plugin does not get to see them.",
+                leftovers.under,
+                leftovers.files.join(", ")
+            ));
+        }
         for (name, command) in &self.commands {
             words.push(format!("Run `{}` ({name}).", command.run.join(" ")));
         }
@@ -57,6 +65,10 @@ impl Asks {
                 RootProof::Listed => "those that the plugin lists, their descendants",
             };
             words.push(format!("End the processes of such a session with TERM, then KILL ({proof})."));
+            if self.leftovers.is_some() {
+                words
+                    .push("End in the same way what was left behind as said above, as a session.".to_owned());
+            }
             if !signals.programs.is_empty() {
                 let lines: Vec<String> = signals.programs.iter().map(|words| words.join(" ")).collect();
                 words.push(format!("Its programs are: {}.", lines.join("; ")));

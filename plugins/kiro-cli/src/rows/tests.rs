@@ -2,32 +2,10 @@ use reap_plugin::{Process, Value};
 
 use super::*;
 use crate::lock::Lock;
-use crate::testing::{Line, process, table};
-
-/// The processes of the tests are an hour old.
-const NOW: Timestamp = 100_000_000;
-const STARTED: Timestamp = NOW - 3_600_000;
-
-fn home() -> Home {
-    Home { path: "/k".to_owned(), spelt: None }
-}
-
-fn locked(id: &str, pid: u32) -> Locked {
-    Locked {
-        id: id.to_owned(),
-        lock: Ok(Lock { pid, since: Some(STARTED + 2_000) }),
-        written: STARTED + 2_000,
-    }
-}
+use crate::testing::{Line, STARTED, locked, process, scene};
 
 fn pids(session: &Session) -> Vec<u32> {
     session.processes.iter().map(|process| process.pid).collect()
-}
-
-fn scene<T>(rows: &[Line<'_>], locked: &[Locked], of: impl FnOnce(&Scene<'_>) -> T) -> T {
-    let table = table(rows);
-    let home = home();
-    of(&Scene::new(&home, &table, locked, NOW))
 }
 
 const ORPHAN: [Line<'_>; 4] = [
@@ -77,7 +55,8 @@ fn locks_without_their_process_have_none() {
     ];
     for (one, word, activity) in cases {
         let (session, runtimes) = scene(&rows, std::slice::from_ref(&one), |scene| {
-            (scene.session(&one, Record::default()), scene.runtimes(|_| true, |_| Record::default()))
+            let runtimes = scene.runtimes(|_| true, |_| Record::default(), |_| Vec::new());
+            (scene.session(&one, Record::default()), runtimes)
         });
         assert_eq!((session.text("lock"), session.activity), (Some(word), activity));
         assert!(session.processes.is_empty(), "{word}");
@@ -93,29 +72,6 @@ fn two_sessions_of_one_process_name_each_other() {
     assert_eq!(sessions[0].processes, sessions[1].processes);
     assert_eq!(sessions[0].fact("shared-with"), Some(&Value::Texts(vec!["b".to_owned()])));
     assert_eq!(sessions[1].fact("shared-with"), Some(&Value::Texts(vec!["a".to_owned()])));
-}
-
-#[test]
-fn runtimes_of_their_own() {
-    let id = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
-    let launcher = format!("launcher --session-id {id}");
-    let rows = [(20, 1, 9, launcher.as_str()), (30, 5, 30, "kiro-cli-chat chat --no-interactive x")];
-    let record = |asked: &str| {
-        assert_eq!(asked, id);
-        Record { title: Some("work".to_owned()), ..Record::default() }
-    };
-    let runtimes = scene(&rows, &[], |scene| scene.runtimes(|_| true, record));
-    let told: Vec<_> = runtimes
-        .iter()
-        .map(|one| (one.key.as_str(), one.title.as_str(), one.text("shape"), one.flag("empty")))
-        .collect();
-    let expected = [
-        ("runtime:20:2000", "work", Some("launcher"), Some(true)),
-        ("runtime:30:3000", "headless in ", Some("headless"), Some(false)),
-    ];
-    assert_eq!(told, expected);
-    assert_eq!(runtimes[0].text("session-id"), Some(id));
-    assert_eq!(runtimes[0].created, Some(STARTED));
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn proof(table: &ProcessTable, session: &Session) -> Proof {
     let asked = grants.signals.clone().expect("asked for");
     // What the host knows: the other session is not being ended.
     let untouchable = Arc::new(HashSet::from([id(100), id(150), id(151)]));
-    Proof::of(session, Some(id(100)), &grants, &asked, table, untouchable).expect("a proof")
+    Proof::of(session, Some(id(100)), &grants, &asked, table, &HashSet::new(), untouchable).expect("a proof")
 }
 
 fn found(table: &ProcessTable, environments: &Environments, known: &[u32]) -> Vec<u32> {
@@ -273,10 +273,15 @@ fn a_program_is_known_by_its_arguments() {
     let table = ProcessTable::read(crate::process::Owners::Exactly).expect("/proc is readable");
     let ids = children.each_ref().map(|child| table.pid(child.id()).expect("our child").id);
     let listed = Session { processes: ids.to_vec(), ..session() };
-    let proof = Proof::of(&listed, None, &grants, &asked, &table, Arc::new(HashSet::new())).expect("a proof");
-    let found = proof.find(&table, &Environments::default(), &HashSet::new());
+    let of = |leftovers: &HashSet<ProcessId>| {
+        Proof::of(&listed, None, &grants, &asked, &table, leftovers, Arc::default()).expect("a proof")
+    };
+    let proof = of(&HashSet::new());
+    let found = |proof: &Proof| proof.find(&table, &Environments::default(), &HashSet::new());
+    let (programs, with_leftovers) = (found(&proof), found(&of(&HashSet::from([ids[1]]))));
     for child in &mut children {
         child.kill().and_then(|()| child.wait()).expect("our child");
     }
-    assert_eq!(found, HashSet::from([ids[0]]));
+    assert_eq!(programs, HashSet::from([ids[0]]));
+    assert_eq!(with_leftovers, HashSet::from(ids), "what was left behind is proven as well");
 }
