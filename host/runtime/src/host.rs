@@ -176,7 +176,7 @@ impl Host {
 fn check_imports(component: &Component, engine: &Engine, shared: &Shared) -> Result<(), LoadError> {
     let ours: &[&str] = match shared.world {
         World::Backend => {
-            &["types", "log", "settings", "processes", "liveness", "files", "commands", "ending"]
+            &["types", "log", "settings", "processes", "liveness", "files", "commands", "ending", "websocket"]
         }
         World::Policy => &["types", "log"],
     };

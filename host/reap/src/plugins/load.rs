@@ -86,7 +86,14 @@ impl<'c> Said<'c> {
         match manifest.world {
             World::Backend => {
                 let BackendConfig { limits, settings, line, .. } = config.backend(&manifest.name);
-                Self { config, table, line, limits, settings, reserved: &["enabled", "limits"] }
+                Self {
+                    config,
+                    table,
+                    line,
+                    limits,
+                    settings,
+                    reserved: &["enabled", "limits", "secrets", "websocket"],
+                }
             }
             World::Policy => {
                 let PolicyConfig { limits, settings, line, .. } = config.policy(&manifest.name);
