@@ -14,10 +14,12 @@ use crate::bindings::policy::{PolicyPlugin, PolicyPluginPre};
 use crate::bindings::{log as log_bindings, types};
 use crate::call::{Call, call, fits};
 use crate::capabilities::grants::Grants;
+use crate::capabilities::websocket::grant::Incomplete;
 use crate::convert;
 use crate::error::{CallError, HostError, LoadError};
 use crate::limits::Limits;
 use crate::manifest::{Manifest, World};
+use crate::network::Network;
 use crate::policy::Policy;
 use crate::state::{Shared, State};
 use crate::{cache, engine, wasi};
@@ -31,6 +33,7 @@ const LARGEST: usize = 64 << 20;
 pub struct Host {
     engine: Engine,
     cache: Option<PathBuf>,
+    keys: Option<PathBuf>,
 }
 
 /// How the host is to be set up.
@@ -38,6 +41,9 @@ pub struct Host {
 pub struct HostOptions {
     /// The folder for compiled plugins; nothing to compile anew each time.
     pub cache: Option<PathBuf>,
+    /// The folder for the keys that sign logins; nothing where none can be kept. It comes
+    /// into being with the first of them.
+    pub keys: Option<PathBuf>,
 }
 
 /// A plugin that is to be loaded.
@@ -112,7 +118,7 @@ enum Linked {
 impl Host {
     /// Starts the engine.
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
-        Ok(Self { engine: engine::start()?, cache: options.cache })
+        Ok(Self { engine: engine::start()?, cache: options.cache, keys: options.keys })
     }
 
     /// Compiles a plugin or takes it from the cache, links it to what its world
@@ -127,7 +133,8 @@ impl Host {
             tokio::join!(self.compile(wasm, &origin), async { Grants::complete(&manifest) });
         let (component, from, problem) = loaded?;
         let grants = grants.map_err(|why| LoadError::Manifest { origin: origin.clone(), why })?;
-        let shared = Shared::new(manifest.name.clone(), manifest.world, origin, limits, grants);
+        let mut shared = Shared::new(manifest.name.clone(), manifest.world, origin, limits, grants);
+        shared.keys.clone_from(&self.keys);
         check_imports(&component, &self.engine, &shared)?;
         fits(&component, &shared).map_err(|why| LoadError::Limits { origin: shared.origin.clone(), why })?;
         let linked = link(&component, &self.engine, &shared)?;
@@ -280,11 +287,11 @@ impl Prepared {
     }
 
     /// Gives it its settings and lets it check them.
-    pub async fn into_backend(self, settings: Vec<Fact>) -> Result<Backend, LoadError> {
+    pub async fn into_backend(self, settings: Vec<Fact>, network: Network) -> Result<Backend, LoadError> {
         let Linked::Backend(pre) = self.linked else {
             return Err(wrong_world(&self.shared, "backend"));
         };
-        let shared = Arc::new(settle(self.shared, settings)?);
+        let shared = Arc::new(settle(self.shared, settings, network)?);
         let backend = Backend::new(self.engine, pre, Arc::clone(&shared));
         match backend.configure().await {
             Ok(()) => Ok(backend),
@@ -297,7 +304,7 @@ impl Prepared {
         let Linked::Policy(pre) = self.linked else {
             return Err(wrong_world(&self.shared, "policy"));
         };
-        let shared = Arc::new(settle(self.shared, settings)?);
+        let shared = Arc::new(settle(self.shared, settings, Network::default())?);
         let policy = Policy::new(self.engine, pre, Arc::clone(&shared), self.manifest.facts);
         match policy.configure().await {
             Ok(()) => Ok(policy),
@@ -307,9 +314,12 @@ impl Prepared {
 }
 
 /// Gives a plugin its settings, and the grants that rest on them.
-fn settle(shared: Shared, settings: Vec<Fact>) -> Result<Shared, LoadError> {
+fn settle(shared: Shared, settings: Vec<Fact>, network: Network) -> Result<Shared, LoadError> {
     let origin = shared.origin.clone();
-    shared.with_settings(settings).map_err(|why| LoadError::Manifest { origin, why })
+    shared.with_settings(settings, network).map_err(|incomplete| match incomplete {
+        Incomplete::Manifest(why) => LoadError::Manifest { origin, why },
+        Incomplete::Operator(why) => LoadError::Network { origin, why },
+    })
 }
 
 fn wrong_world(shared: &Shared, wanted: &'static str) -> LoadError {

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::template::Template;
 use check::{check_command, check_declared, check_ending_holes, check_placeholder, check_signals};
+pub(crate) use messages::ITEM;
 pub use messages::{EndingMessageAsk, MessageAsk, WebsocketAsk};
 
 /// Which contract a plugin fulfils.

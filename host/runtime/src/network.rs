@@ -13,8 +13,6 @@ pub struct Network {
     /// A file with the certificates (PEM) of the only authorities that are believed;
     /// nothing for those of the machine.
     pub ca_file: Option<PathBuf>,
-    /// The folder for the keys that sign logins; nothing where none can be kept.
-    pub keys: Option<PathBuf>,
 }
 
 /// Where one secret is.

@@ -1,6 +1,7 @@
 //! What a plugin's store holds during one call, and the meters that watch it.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::capabilities::ending::EndingCall;
 use crate::capabilities::grants::Grants;
 use crate::capabilities::log::{LogBook, LogLine};
+use crate::capabilities::websocket::Used;
+use crate::capabilities::websocket::grant::Incomplete;
+use crate::capabilities::websocket::pool::Pool;
 use crate::counters::Counters;
 use crate::limits::Limits;
 use crate::manifest::World;
+use crate::network::Network;
 use crate::process::ProcessTable;
 use crate::wasi::Surroundings;
 
@@ -28,7 +33,11 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     pub(crate) settings: Vec<Fact>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
+    /// Where the key is that signs its logins.
+    pub(crate) keys: Option<PathBuf>,
+    /// Its lines to gateways, once its settings are known.
+    pub(crate) pool: Option<Arc<Pool>>,
     logged: Mutex<VecDeque<LogLine>>,
 }
 
@@ -50,14 +59,17 @@ impl Shared {
             limits,
             grants,
             settings: Vec::new(),
-            counters: Counters::default(),
+            counters: Arc::default(),
+            keys: None,
+            pool: None,
             logged: Mutex::default(),
         }
     }
 
-    pub(crate) fn with_settings(mut self, settings: Vec<Fact>) -> Result<Self, String> {
-        self.grants.settle(&settings)?;
-        Ok(Self { settings, ..self })
+    pub(crate) fn with_settings(mut self, settings: Vec<Fact>, network: Network) -> Result<Self, Incomplete> {
+        self.grants.settle(&settings, &network)?;
+        let pool = Pool::new(&self.limits, network, Arc::clone(&self.counters));
+        Ok(Self { settings, pool: Some(Arc::new(pool)), ..self })
     }
 
     /// The table of `reap.toml` that is about this plugin.
@@ -98,6 +110,8 @@ pub(crate) struct State {
     pub(crate) file_bytes: u64,
     /// Commands under way.
     pub(crate) running: usize,
+    /// What its lines to gateways have used.
+    pub(crate) spent: Used,
     pub(crate) surroundings: Surroundings,
     wasi: WasiCtx,
 }
@@ -120,6 +134,7 @@ impl State {
             ending: None,
             file_bytes: 0,
             running: 0,
+            spent: Used::default(),
             surroundings,
             wasi,
             shared,

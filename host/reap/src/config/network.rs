@@ -89,7 +89,7 @@ mod tests {
             source(Some("wss://a:1"), SecretPlace::File(PathBuf::from("/etc/t"))),
         ];
         let (plain, ca_file) = (vec!["ws://b:1".to_owned()], Some(PathBuf::from("/etc/ca.pem")));
-        assert_eq!(read, Ok(Network { secrets, plain, ca_file, keys: None }));
+        assert_eq!(read, Ok(Network { secrets, plain, ca_file }));
         assert_eq!(network(""), Ok(Network::default()));
     }
 
