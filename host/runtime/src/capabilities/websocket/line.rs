@@ -14,6 +14,7 @@ use futures_util::{SinkExt, StreamExt};
 use reap_core::clean;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
@@ -335,6 +336,9 @@ impl Task {
                 self.shared.allowance.message_bytes
             )),
             Error::ConnectionClosed | Error::AlreadyClosed => self.unavailable("closed the connection"),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                self.unavailable("broke the connection without a goodbye")
+            }
             Error::Io(error) => self.unavailable(&format!("broke the connection: {error}")),
             Error::Utf8(_) => self.nonsense("a text that is no UTF-8"),
             other => self.nonsense(&format!("what is no websocket ({other})")),
