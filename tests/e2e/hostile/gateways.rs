@@ -187,6 +187,20 @@ fn a_permit_is_good_for_one_use() {
     }
 }
 
+/// What the gateway refused may be tried again, but not for ever.
+#[test]
+fn a_permit_that_was_refused_may_be_tried_again() {
+    for (refusals, acts, left) in [(3, 4, &["other"][..]), (100, 10, &["victim", "other"])] {
+        let (world, gateway) = (world("ws-again-and-again"), Gateway::with(&["victim", "other"]));
+        gateway.refuse(refusals);
+        let ran = reap(&world, &gateway, &["-v", "kill", "victim", "--yes"]);
+        assert_eq!(gateway.keys(), left, "{ran}");
+        let sent = gateway.frames().iter().filter(|frame| frame["method"] == "sessions.delete").count();
+        assert_eq!(sent, acts, "{ran}");
+        ran.says(&["UNAVAILABLE", "with a permit that was used for it before"]);
+    }
+}
+
 #[test]
 fn one_permit_is_not_good_for_all() {
     let (world, gateway) = (world("ws-one-for-all"), Gateway::with(&["victim", "other", "third"]));

@@ -20,6 +20,8 @@ struct Inner {
     keys: Vec<String>,
     frames: Vec<Value>,
     connections: usize,
+    /// How many acts it refuses before it does one.
+    refusals: usize,
     echoes: bool,
 }
 
@@ -52,6 +54,11 @@ impl Gateway {
         let gateway = Self::with(keys);
         gateway.inner().echoes = true;
         gateway
+    }
+
+    /// Refuses so many acts before it does one.
+    pub fn refuse(&self, count: usize) {
+        self.inner().refusals = count;
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -106,11 +113,15 @@ impl Gateway {
     fn answer(&self, socket: &mut WebSocket<TcpStream>, frame: &Value) -> bool {
         let mut inner = self.inner();
         inner.frames.push(frame.clone());
-        let payload = inner.payload(frame);
+        let acts = frame["method"] == "sessions.delete" && inner.refusals > 0;
+        let payload = if acts { Value::Null } else { inner.payload(frame) };
+        inner.refusals -= usize::from(acts);
         let echo = if inner.echoes { frame.clone() } else { Value::Null };
         drop(inner);
         let event = json!({ "type": "event", "event": "heard", "payload": echo });
-        let answer = json!({ "type": "res", "id": frame["id"], "ok": true, "payload": payload });
+        let error = json!({ "code": "UNAVAILABLE" });
+        let answer =
+            json!({ "type": "res", "id": frame["id"], "ok": !acts, "payload": payload, "error": error });
         socket.send(event.to_string().into()).and_then(|()| socket.send(answer.to_string().into())).is_ok()
     }
 }

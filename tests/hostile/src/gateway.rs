@@ -156,6 +156,10 @@ pub(crate) fn end(attack: &str, permits: &[Permit]) -> Result<Vec<Outcome>, Erro
             report(&line, &all, "delete");
             report(&line, &all, "delete");
         }
+        "ws-again-and-again" => (0..20).for_each(|_| {
+            report(&line, &all, "delete");
+            wait(1);
+        }),
         "ws-same-permit" => report(&line, &[all[0], all[0]], "delete"),
         "ws-no-such-message" => report(&line, &all, "format-the-disk"),
         "ws-attached" => report(&line, &all, "delete-attached"),
