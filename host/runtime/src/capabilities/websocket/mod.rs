@@ -250,6 +250,8 @@ impl State {
         let within = self.patience(timeout);
         let connection = self.resources.get_mut(line)?;
         let turns = Semaphore::new(at_once);
+        // A call that is over in the middle leaves questions without answers.
+        let before = std::mem::replace(&mut connection.spent, true);
         let answers = match connection.line() {
             Ok(wire) => {
                 let turns = &turns;
@@ -262,7 +264,7 @@ impl State {
             }
             Err(_) => Vec::new(),
         };
-        connection.spent |= answers.iter().any(|answer| answer.reply.is_err());
+        connection.spent = before || answers.iter().any(|answer| answer.reply.is_err());
         Ok(answers)
     }
 

@@ -178,7 +178,13 @@ impl Mask {
 /// The text with each secret replaced by its name; nothing where there was none.
 pub(crate) fn without(masks: &[Mask], text: &str) -> Option<String> {
     let bytes = text.as_bytes();
-    let found = |at: usize| masks.iter().find(|mask| mask.is_at(&bytes[at..]));
+    // An answer may have millions of bytes, and few of them are the first of a secret.
+    let mut firsts = [false; 256];
+    masks.iter().for_each(|mask| firsts[usize::from(mask.pad[0] ^ mask.bytes[0])] = true);
+    let found = |at: usize| {
+        let first = firsts[usize::from(bytes[at])];
+        first.then(|| masks.iter().find(|mask| mask.is_at(&bytes[at..]))).flatten()
+    };
     let mut at = (0..bytes.len()).find(|at| found(*at).is_some())?;
     let mut out = bytes[..at].to_vec();
     while at < bytes.len() {
