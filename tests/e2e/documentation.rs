@@ -272,6 +272,7 @@ fn the_keys_of_the_configuration_are_those_of_the_tables() {
         assert_eq!(keys(&[table]), valid(&world, &format!("[{table}]")), "{table}");
     }
     assert_eq!(keys(&["limits"]), valid(&world, "[limits.tmux]"));
+    assert_eq!(keys(&["backends.NAME.websocket"]), valid(&world, "[backends.tmux.websocket]"));
     for (kind, name) in [
         ("backends", "tmux"),
         ("backends", "kiro-cli"),

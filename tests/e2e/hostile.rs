@@ -5,12 +5,13 @@
 //! that the test names, and others where it names processes for them. What it
 //! attacks with is a setting.
 
+mod gateways;
 mod permits;
 
 use crate::support::{HOSTILE_BACKEND, Process, Ran, World, run};
 
 /// Small limits, so that an endless loop does not make the tests long.
-const LIMITS: &str =
+pub(super) const LIMITS: &str =
     "[backends.hostile.limits]\nrun_ms = 1000\ncall_ms = 4000\nend_ms = 20000\nmemory_bytes = 33554432\n";
 
 fn world(attack: &str) -> World {

@@ -9,12 +9,19 @@ pub(crate) mod backend {
             "reap:plugin/commands.[method]running.finish": async | trappable,
             "reap:plugin/ending.run": async | trappable,
             "reap:plugin/ending.terminate": async | trappable,
+            "reap:plugin/websocket.open": async | trappable,
+            "reap:plugin/websocket.wait": async | trappable,
+            "reap:plugin/websocket.[method]connection.ask": async | trappable,
+            "reap:plugin/websocket.[method]connection.end": async | trappable,
+            "reap:plugin/websocket.[method]connection.next-event": async | trappable,
+            "reap:plugin/websocket.[method]connection.send": async | trappable,
             default: trappable,
         },
         exports: { default: async },
         with: {
             "reap:plugin/commands.running": crate::capabilities::commands::Running,
             "reap:plugin/ending.permit": crate::capabilities::ending::PermitHandle,
+            "reap:plugin/websocket.connection": crate::capabilities::websocket::Connection,
         },
         require_store_data_send: true,
     });
@@ -37,6 +44,6 @@ pub(crate) mod policy {
 
 pub(crate) use backend::exports::reap::plugin::backend as backend_exports;
 pub(crate) use backend::reap::plugin::{
-    commands, ending, files, leftovers, liveness, log, processes, settings, types,
+    commands, ending, files, leftovers, liveness, log, processes, settings, types, websocket,
 };
 pub(crate) use policy::exports::reap::plugin::policy as policy_exports;

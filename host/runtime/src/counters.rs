@@ -48,6 +48,18 @@ counters! {
     permits,
     /// Signals sent.
     signals,
+    /// Connections to gateways opened.
+    connections,
+    /// Connections that were not tried because an address did not answer just before.
+    paused,
+    /// Messages sent to gateways.
+    messages,
+    /// Bytes that came from gateways.
+    received_bytes,
+    /// Events of gateways that nobody took.
+    events_dropped,
+    /// Answers that nobody waited for, and messages of a kind that is not known.
+    stray_answers,
 }
 
 /// One number that only grows.

@@ -109,6 +109,14 @@ pub enum LoadError {
         /// What is missing.
         why: String,
     },
+    /// What the operator says of its gateways does not fit.
+    #[error("{origin}: {why}")]
+    Network {
+        /// The file.
+        origin: String,
+        /// What does not fit, and what would.
+        why: String,
+    },
 }
 
 /// A call to a plugin failed. Nothing follows from that about any session.

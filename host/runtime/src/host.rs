@@ -16,11 +16,13 @@ use crate::bindings::policy::{PolicyPlugin, PolicyPluginPre};
 use crate::cache::{Cache, Compiled};
 use crate::call::{Call, call, fits};
 use crate::capabilities::grants::Grants;
+use crate::capabilities::websocket::grant::Incomplete;
 use crate::code::{self, Code};
 use crate::convert;
 use crate::error::{CallError, HostError, LoadError};
 use crate::limits::Limits;
 use crate::manifest::{Manifest, World, digest};
+use crate::network::Network;
 use crate::policy::Policy;
 use crate::state::{Shared, State};
 use crate::{engine, wasi};
@@ -34,6 +36,7 @@ const LARGEST: usize = 64 << 20;
 pub struct Host {
     engine: Engine,
     cache: Cache,
+    keys: Option<PathBuf>,
     /// Code is loaded one after the other, in the order in which it is asked for: the
     /// backend that waits longest for others is the first, and gets to wait sooner.
     loading: Arc<Semaphore>,
@@ -44,6 +47,9 @@ pub struct Host {
 pub struct HostOptions {
     /// The folder for compiled plugins; nothing to compile anew each time.
     pub cache: Option<PathBuf>,
+    /// The folder for the keys that sign logins; nothing where none can be kept. It comes
+    /// into being with the first of them.
+    pub keys: Option<PathBuf>,
 }
 
 /// A plugin that is to be loaded.
@@ -139,13 +145,13 @@ impl Host {
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
         let engine = engine::start()?;
         let cache = Cache::new(&engine, options.cache);
-        Ok(Self { engine, cache, loading: Arc::new(Semaphore::new(1)) })
+        Ok(Self { engine, cache, keys: options.keys, loading: Arc::new(Semaphore::new(1)) })
     }
 
     /// Compiles a plugin or takes it from the cache, links it to what its world
     /// gets, and asks it what it is.
     pub async fn prepare(&self, source: Source, limits: Limits) -> Result<Prepared, LoadError> {
-        let shared = shared(&source, limits)?;
+        let shared = self.shared(&source, limits)?;
         let (code, description, shared, problem) = match shared.world {
             World::Backend => {
                 let Loaded { code, problem } = self.link::<BackendPluginPre<State>>(&source, &shared).await?;
@@ -191,7 +197,7 @@ impl Host {
         let Some(description) = known.filter(|known| known.name == source.manifest.name.as_str()) else {
             return Ok(None);
         };
-        let shared = shared(&source, limits)?;
+        let shared = self.shared(&source, limits)?;
         let (manifest, digest) = (source.manifest.clone(), source.digest.clone());
         let code = match shared.world {
             World::Backend => AnyCode::Backend(Code::later(self.clone(), source)),
@@ -207,6 +213,16 @@ impl Host {
             loaded: false,
             cache_problem: None,
         }))
+    }
+
+    /// What all calls to this plugin share.
+    fn shared(&self, source: &Source, limits: Limits) -> Result<Shared, LoadError> {
+        let Source { manifest, origin, .. } = source;
+        let grants =
+            Grants::complete(manifest).map_err(|why| LoadError::Manifest { origin: origin.clone(), why })?;
+        let mut shared = Shared::new(manifest.name.clone(), manifest.world, origin.clone(), limits, grants);
+        shared.keys.clone_from(&self.keys);
+        Ok(shared)
     }
 
     /// Compiles a plugin or takes it from the cache, and links it.
@@ -253,21 +269,22 @@ impl Host {
     }
 }
 
-/// What all calls to this plugin share.
-fn shared(source: &Source, limits: Limits) -> Result<Shared, LoadError> {
-    let Source { manifest, origin, .. } = source;
-    let grants =
-        Grants::complete(manifest).map_err(|why| LoadError::Manifest { origin: origin.clone(), why })?;
-    Ok(Shared::new(manifest.name.clone(), manifest.world, origin.clone(), limits, grants))
-}
-
 /// Refuses a component that imports what its world does not have, and says what:
 /// a linker would only name the first function that it misses.
 fn check_imports(component: &Component, engine: &Engine, shared: &Shared) -> Result<(), LoadError> {
     let ours: &[&str] = match shared.world {
-        World::Backend => {
-            &["types", "log", "settings", "processes", "liveness", "leftovers", "files", "commands", "ending"]
-        }
+        World::Backend => &[
+            "types",
+            "log",
+            "settings",
+            "processes",
+            "liveness",
+            "leftovers",
+            "files",
+            "commands",
+            "ending",
+            "websocket",
+        ],
         World::Policy => &["types", "log"],
     };
     let offered = |name: &str| {
@@ -353,12 +370,12 @@ impl Prepared {
     }
 
     /// Gives it its settings and lets it check them.
-    pub async fn into_backend(self, settings: Vec<Fact>) -> Result<Backend, LoadError> {
+    pub async fn into_backend(self, settings: Vec<Fact>, network: Network) -> Result<Backend, LoadError> {
         let kept = self.kept(&settings);
         let AnyCode::Backend(code) = self.code else {
             return Err(wrong_world(&self.shared, "backend"));
         };
-        let shared = Arc::new(settle(self.shared, settings)?);
+        let shared = Arc::new(settle(self.shared, settings, network)?);
         let backend = Backend::new(self.host.engine.clone(), code, Arc::clone(&shared));
         if kept != Kept::Accepted {
             let refused =
@@ -377,7 +394,7 @@ impl Prepared {
         let AnyCode::Policy(code) = self.code else {
             return Err(wrong_world(&self.shared, "policy"));
         };
-        let shared = Arc::new(settle(self.shared, settings)?);
+        let shared = Arc::new(settle(self.shared, settings, Network::default())?);
         let policy = Policy::new(self.host.engine.clone(), code, Arc::clone(&shared), self.manifest.facts);
         if kept != Kept::Accepted {
             let refused =
@@ -416,9 +433,12 @@ enum Kept {
 }
 
 /// Gives a plugin its settings, and the grants that rest on them.
-fn settle(shared: Shared, settings: Vec<Fact>) -> Result<Shared, LoadError> {
+fn settle(shared: Shared, settings: Vec<Fact>, network: Network) -> Result<Shared, LoadError> {
     let origin = shared.origin.clone();
-    shared.with_settings(settings).map_err(|why| LoadError::Manifest { origin, why })
+    shared.with_settings(settings, network).map_err(|incomplete| match incomplete {
+        Incomplete::Manifest(why) => LoadError::Manifest { origin, why },
+        Incomplete::Operator(why) => LoadError::Network { origin, why },
+    })
 }
 
 fn wrong_world(shared: &Shared, wanted: &'static str) -> LoadError {

@@ -39,6 +39,20 @@ pub struct Limits {
     pub output_bytes: usize,
     /// Bytes of files that may be read in one call.
     pub file_bytes: u64,
+    /// Connections to gateways that may be open at once, those that are kept included.
+    pub connections: usize,
+    /// Messages that may be sent to gateways in one call.
+    pub messages: usize,
+    /// Bytes of one message of a gateway.
+    pub message_bytes: usize,
+    /// Bytes that may come from gateways in one call.
+    pub received_bytes: u64,
+    /// Events of a gateway that wait to be taken.
+    pub events: usize,
+    /// Milliseconds that reaching a gateway may take.
+    pub connect_ms: u64,
+    /// Milliseconds that a gateway may take to answer.
+    pub answer_ms: u64,
 }
 
 /// One line of the table of limits: name, value, meaning.
@@ -61,6 +75,13 @@ impl Limits {
             commands: 64,
             output_bytes: 64 << 20,
             file_bytes: 256 << 20,
+            connections: 16,
+            messages: 20_000,
+            message_bytes: 8 << 20,
+            received_bytes: 128 << 20,
+            events: 1_000,
+            connect_ms: 5_000,
+            answer_ms: 20_000,
         }
     }
 
@@ -102,6 +123,13 @@ impl Limits {
             ("commands", self.commands as u64, "commands running at once"),
             ("output_bytes", self.output_bytes as u64, "bytes kept of what one command prints"),
             ("file_bytes", self.file_bytes, "bytes of files read in one call"),
+            ("connections", self.connections as u64, "connections to gateways open at once"),
+            ("messages", self.messages as u64, "messages sent to gateways in one call"),
+            ("message_bytes", self.message_bytes as u64, "bytes of one message of a gateway"),
+            ("received_bytes", self.received_bytes, "bytes from gateways in one call"),
+            ("events", self.events as u64, "events of a gateway waiting to be taken"),
+            ("connect_ms", self.connect_ms, "milliseconds to reach a gateway"),
+            ("answer_ms", self.answer_ms, "milliseconds for a gateway to answer"),
         ]
     }
 
@@ -134,6 +162,16 @@ pub const SETTLE: Duration = Duration::from_millis(400);
 
 /// How long the kernel gets to carry out KILL.
 pub const AFTER_KILL: Duration = Duration::from_secs(2);
+
+/// How long a connection to a gateway is kept that nobody uses. A daemon looks twice a
+/// minute.
+pub const IDLE_LINE: Duration = Duration::from_secs(300);
+
+/// The longest that a plugin may wait in one go.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The longest note that is kept with a connection, in bytes.
+pub const LONGEST_NOTE: usize = 16 << 10;
 
 /// The longest time limit of a command that a manifest may ask for.
 pub const LONGEST_COMMAND: Span = Span::from_secs(60);

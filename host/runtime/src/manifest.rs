@@ -5,6 +5,7 @@
 //! an error and never ignored: a misspelt restriction would otherwise be none.
 
 mod check;
+mod messages;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,11 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::template::Template;
-use check::{check_command, check_ending_holes, check_leftovers, check_placeholder, check_signals};
+use check::{
+    check_command, check_declared, check_ending_holes, check_leftovers, check_placeholder, check_signals,
+};
+pub(crate) use messages::ITEM;
+pub use messages::{EndingMessageAsk, MessageAsk, WebsocketAsk};
 
 /// Which contract a plugin fulfils.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -76,7 +81,9 @@ pub struct Asks {
     pub leftovers: Option<LeftoversAsk>,
     /// Running these command lines, by name.
     pub commands: BTreeMap<String, CommandAsk>,
-    /// What a placeholder of a command line may hold.
+    /// Talking to gateways.
+    pub websocket: Option<WebsocketAsk>,
+    /// What a placeholder of a command line or a message may hold.
     pub placeholders: BTreeMap<String, PlaceholderAsk>,
     /// Ending sessions.
     pub ending: EndingAsk,
@@ -159,6 +166,8 @@ pub struct PlaceholderAsk {
     pub paths: Vec<String>,
     /// Or be one of the values of this setting (several texts).
     pub setting: Option<String>,
+    /// Where it is the whole of a value in a message, it stands there as a number.
+    pub number: bool,
 }
 
 /// How a plugin wants to end sessions.
@@ -167,6 +176,8 @@ pub struct PlaceholderAsk {
 pub struct EndingAsk {
     /// The command lines that end a session, by name.
     pub commands: BTreeMap<String, CommandAsk>,
+    /// The messages that end a session, by name.
+    pub messages: BTreeMap<String, EndingMessageAsk>,
     /// Files to remove with a session, by name. They are run like those.
     pub removals: BTreeMap<String, RemovalAsk>,
     /// Signals to the session's processes.
@@ -226,17 +237,17 @@ pub enum RootProof {
 
 impl Asks {
     /// The environment variables that decide where the plugin looks: those named in
-    /// its paths. Two hosts with other values of these see other sessions.
+    /// its paths and addresses. Two hosts with other values of these see other sessions.
     pub fn variables(&self) -> BTreeSet<&str> {
         let files = self.files.iter().flat_map(|files| &files.paths);
         let placeholders = self.placeholders.values().flat_map(|ask| &ask.paths);
         let leftovers = self.leftovers.iter().flat_map(|ask| &ask.files);
-        let names = files.chain(placeholders).chain(leftovers).flat_map(|path| path.split("${").skip(1)).map(
-            |rest| {
-                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-                &rest[..end.unwrap_or(rest.len())]
-            },
-        );
+        let addresses = self.websocket.iter().flat_map(|ask| &ask.addresses);
+        let texts = files.chain(placeholders).chain(leftovers).chain(addresses);
+        let names = texts.flat_map(|path| path.split("${").skip(1)).map(|rest| {
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            &rest[..end.unwrap_or(rest.len())]
+        });
         names.filter(|name| *name != "UID").collect() // which the host fills in itself
     }
 }
@@ -336,6 +347,7 @@ impl Manifest {
         for (name, removal) in &self.asks.ending.removals {
             self.check_removal(name, removal)?;
         }
+        messages::check(&self.asks)?;
         for (name, placeholder) in &self.asks.placeholders {
             check_placeholder(name, placeholder)?;
         }
@@ -369,12 +381,7 @@ impl Manifest {
     }
 
     fn check_holes(&self, place: &str, holes: &[String]) -> Result<(), String> {
-        match holes.iter().find(|hole| !self.asks.placeholders.contains_key(*hole)) {
-            Some(hole) => Err(format!(
-                "{place}: {{{hole}}} is not declared; add [asks.placeholders.{hole}] with a `pattern` or `paths`"
-            )),
-            None => Ok(()),
-        }
+        check_declared(&self.asks, place, holes)
     }
 
     /// The asks in plain words, a sentence each.

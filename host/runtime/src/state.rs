@@ -1,6 +1,7 @@
 //! What a plugin's store holds during one call, and the meters that watch it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,13 @@ use crate::capabilities::ending::EndingCall;
 use crate::capabilities::files::Anchor;
 use crate::capabilities::grants::Grants;
 use crate::capabilities::log::{LogBook, LogLine};
+use crate::capabilities::websocket::Used;
+use crate::capabilities::websocket::grant::Incomplete;
+use crate::capabilities::websocket::pool::Pool;
 use crate::counters::Counters;
 use crate::limits::Limits;
 use crate::manifest::World;
+use crate::network::Network;
 use crate::process::ProcessTable;
 use crate::streams::Streams;
 use crate::wasi::Surroundings;
@@ -30,7 +35,11 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     pub(crate) settings: Vec<Fact>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
+    /// Where the key is that signs its logins.
+    pub(crate) keys: Option<PathBuf>,
+    /// Its lines to gateways, once its settings are known.
+    pub(crate) pool: Option<Arc<Pool>>,
     logged: Mutex<VecDeque<LogLine>>,
     /// What was refused since this was last fetched, by capability. A plugin that asks a
     /// million times fills one place.
@@ -69,15 +78,18 @@ impl Shared {
             limits,
             grants,
             settings: Vec::new(),
-            counters: Counters::default(),
+            counters: Arc::default(),
+            keys: None,
+            pool: None,
             logged: Mutex::default(),
             refusals: Mutex::default(),
         }
     }
 
-    pub(crate) fn with_settings(mut self, settings: Vec<Fact>) -> Result<Self, String> {
-        self.grants.settle(&settings)?;
-        Ok(Self { settings, ..self })
+    pub(crate) fn with_settings(mut self, settings: Vec<Fact>, network: Network) -> Result<Self, Incomplete> {
+        self.grants.settle(&settings, &network)?;
+        let pool = Pool::new(&self.limits, network, Arc::clone(&self.counters));
+        Ok(Self { settings, pool: Some(Arc::new(pool)), ..self })
     }
 
     /// The table of `reap.toml` that is about this plugin.
@@ -134,6 +146,8 @@ pub(crate) struct State {
     pub(crate) streams: Streams,
     /// Commands under way.
     pub(crate) running: usize,
+    /// What its lines to gateways have used.
+    pub(crate) spent: Used,
     pub(crate) surroundings: Surroundings,
     wasi: WasiCtx,
 }
@@ -158,6 +172,7 @@ impl State {
             anchor: None,
             streams: Streams::default(),
             running: 0,
+            spent: Used::default(),
             surroundings,
             wasi,
             shared,

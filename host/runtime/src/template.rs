@@ -92,6 +92,10 @@ impl Template {
         Self(parts)
     }
 
+    pub(crate) fn into_parts(self) -> Vec<Part> {
+        self.0
+    }
+
     pub(crate) fn holes(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             Part::Hole(name) => Some(name.as_str()),

@@ -56,6 +56,7 @@ mod policy;
 pub mod sample;
 pub mod settings;
 mod span;
+pub mod websocket;
 
 pub use backend::Backend;
 pub use facts::fact;

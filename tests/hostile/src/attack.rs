@@ -73,6 +73,13 @@ fn flood() {
     }
 }
 
+/// A fact of several texts.
+#[allow(dead_code, reason = "the policy lists nothing")]
+pub(crate) fn texts(name: &str, texts: &[&str]) -> Fact {
+    let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+    Fact { name: name.to_owned(), value: Value::Texts(texts) }
+}
+
 /// A fact, so that listings have one.
 #[allow(dead_code, reason = "the policy lists nothing")]
 pub(crate) fn number(name: &str, number: i64) -> Fact {

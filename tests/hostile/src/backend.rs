@@ -10,7 +10,7 @@ use reap_plugin::{
     Settings, commands, files, settings,
 };
 
-use crate::{attack, crowd, ending};
+use crate::{attack, crowd, ending, gateway};
 
 struct Hostile {
     attack: String,
@@ -41,6 +41,9 @@ impl Backend for Hostile {
         if let Some(file) = self.attack.strip_prefix("crowd:") {
             return crowd::answer(file);
         }
+        if gateway::is_meant(&self.attack) {
+            return gateway::discover(&self.attack);
+        }
         attack::make(&self.attack);
         self.probe()?;
         let far = processes("HOSTILE_FAR_PIDS")?.map(|far| listing(FAR, vec![session("far", far)]));
@@ -48,6 +51,9 @@ impl Backend for Hostile {
     }
 
     fn inspect(&self, instance: &str, _keys: &[String]) -> Result<Listing, Error> {
+        if gateway::is_meant(&self.attack) {
+            return gateway::inspect(instance);
+        }
         ending::later(&self.attack);
         Ok(match self.attack.as_str() {
             "other-instance" => listing("elsewhere", Vec::new()),
@@ -56,6 +62,9 @@ impl Backend for Hostile {
     }
 
     fn end(&self, permits: Vec<Permit>) -> Result<Vec<Outcome>, Error> {
+        if gateway::is_meant(&self.attack) {
+            return gateway::end(&self.attack, &permits);
+        }
         ending::end(&self.attack, permits)
     }
 }
@@ -134,7 +143,7 @@ pub(crate) fn session(key: &str, processes: Vec<Process>) -> Session {
         processes,
         tokens: None,
         protected: None,
-        extra: vec![attack::number("wishes", 3)],
+        extra: vec![attack::number("wishes", 3), attack::texts("tasks", &["t1", "t2"])],
     }
 }
 

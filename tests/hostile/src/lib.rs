@@ -11,5 +11,7 @@ mod backend;
 mod crowd;
 #[cfg(not(feature = "policy"))]
 mod ending;
+#[cfg(not(feature = "policy"))]
+mod gateway;
 #[cfg(feature = "policy")]
 mod policy;

@@ -174,6 +174,10 @@ impl<'d> Entry<'d> {
         Ok(Section { document: self.place.document, name: self.place.name, left, valid: Vec::new() })
     }
 
+    pub fn is_table(&self) -> bool {
+        self.value.is_table()
+    }
+
     pub fn flag(&self) -> Result<bool, ConfigError> {
         self.value.as_bool().ok_or_else(|| self.expected("true or false"))
     }

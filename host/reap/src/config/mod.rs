@@ -8,6 +8,7 @@
 mod daemon;
 mod document;
 mod error;
+mod network;
 mod read;
 mod rules;
 mod settings;
@@ -26,7 +27,7 @@ use reap_core::selector::Selector;
 use reap_core::session::Value;
 use reap_core::sweep::SweepRules;
 use reap_core::time::Span;
-use reap_runtime::Limits;
+use reap_runtime::{Limits, Network};
 use reap_store::retention;
 
 pub use daemon::{DaemonConfig, DaemonMode, Listen};
@@ -102,6 +103,8 @@ pub struct BackendConfig {
     pub enabled: bool,
     /// What it may use up.
     pub limits: Limits,
+    /// How it may talk to gateways.
+    pub network: Network,
     /// Its own settings, not checked yet: that takes the plugin's description.
     pub settings: Vec<RawSetting>,
     /// Where in the file its table begins.
@@ -110,7 +113,13 @@ pub struct BackendConfig {
 
 impl Default for BackendConfig {
     fn default() -> Self {
-        Self { enabled: true, limits: Limits::for_backend(), settings: Vec::new(), line: None }
+        Self {
+            enabled: true,
+            limits: Limits::for_backend(),
+            network: Network::default(),
+            settings: Vec::new(),
+            line: None,
+        }
     }
 }
 

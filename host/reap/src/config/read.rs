@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::document::{Document, Entry, Section};
 use super::error::{ConfigError, choices};
-use super::{BackendConfig, Config, Mode, PolicyConfig, RawSetting, daemon, rules};
+use super::{BackendConfig, Config, Mode, PolicyConfig, RawSetting, daemon, network, rules};
 
 /// By which two readings of a file are compared.
 fn digest(text: &str) -> String {
@@ -31,7 +31,8 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     let keep = rules::keep(root.section("store")?)?;
     let daemon = daemon::read(root.section("daemon")?, file)?;
     let folders = folders(root.section("plugins")?, file)?;
-    let backends = each_plugin(root.section("backends")?.rest(), backend)?;
+    let backends =
+        each_plugin(root.section("backends")?.rest(), |section, line| backend(section, line, file))?;
     let policies = each_plugin(root.section("policies")?.rest(), policy)?;
     root.finish()?;
     Ok(Config {
@@ -96,10 +97,11 @@ pub(super) fn each_plugin<'d, T>(
     Ok(all)
 }
 
-fn backend(mut section: Section<'_>, line: Option<usize>) -> Result<BackendConfig, ConfigError> {
+fn backend(mut section: Section<'_>, line: Option<usize>, file: &Path) -> Result<BackendConfig, ConfigError> {
     let enabled = section.take("enabled").map(|entry| entry.flag()).transpose()?.unwrap_or(true);
     let limits = limits(section.take("limits"), &Limits::for_backend())?;
-    Ok(BackendConfig { enabled, limits, settings: settings(section)?, line })
+    let network = network::read(&mut section, file)?;
+    Ok(BackendConfig { enabled, limits, network, settings: settings(section)?, line })
 }
 
 fn policy(mut section: Section<'_>, line: Option<usize>) -> Result<PolicyConfig, ConfigError> {

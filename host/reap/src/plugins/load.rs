@@ -2,7 +2,9 @@
 
 use reap_core::ids::PluginName;
 use reap_core::session::Fact;
-use reap_runtime::{CallError, Description, Host, Limits, LoadError, Manifest, Prepared, Source, World};
+use reap_runtime::{
+    CallError, Description, Host, Limits, LoadError, Manifest, Network, Prepared, Source, World,
+};
 
 use super::approvals::Standing;
 use super::catalogue::{Entry, Found, table};
@@ -81,6 +83,7 @@ struct Said<'c> {
     table: String,
     line: Option<usize>,
     limits: Limits,
+    network: Network,
     settings: Vec<RawSetting>,
     /// The keys of its table that are not the plugin's own.
     reserved: &'static [&'static str],
@@ -91,12 +94,14 @@ impl<'c> Said<'c> {
         let table = format!("{}.{}", table(manifest.world), manifest.name);
         match manifest.world {
             World::Backend => {
-                let BackendConfig { limits, settings, line, .. } = config.backend(&manifest.name);
-                Self { config, table, line, limits, settings, reserved: &["enabled", "limits"] }
+                let BackendConfig { limits, network, settings, line, .. } = config.backend(&manifest.name);
+                let reserved = &["enabled", "limits", "secrets", "websocket"];
+                Self { config, table, line, limits, network, settings, reserved }
             }
             World::Policy => {
                 let PolicyConfig { limits, settings, line, .. } = config.policy(&manifest.name);
-                Self { config, table, line, limits, settings, reserved: &["mode", "select", "limits"] }
+                let (network, reserved) = (Network::default(), &["mode", "select", "limits"]);
+                Self { config, table, line, limits, network, settings, reserved }
             }
         }
     }
@@ -114,6 +119,9 @@ impl<'c> Said<'c> {
             LoadError::Refused { error: CallError::Answered(answer), .. } if !self.settings.is_empty() => {
                 let answer = answer.to_string();
                 Err(self.error(line_of(&self.settings, &answer).or(self.line), &answer))
+            }
+            LoadError::Network { why, .. } if self.line.is_some() => {
+                Err(self.error(line_of(&self.settings, why).or(self.line), why))
             }
             _ => Ok(State::Failed(error.to_string())),
         }
@@ -144,7 +152,9 @@ async fn run(
     let settings = said.complete(&description)?;
     let cache_problem = prepared.cache_problem().map(str::to_owned);
     let running = match found.manifest.world {
-        World::Backend => prepared.into_backend(settings.clone()).await.map(Running::Backend),
+        World::Backend => {
+            prepared.into_backend(settings.clone(), said.network.clone()).await.map(Running::Backend)
+        }
         World::Policy => prepared.into_policy(settings.clone()).await.map(Running::Policy),
     };
     match running {

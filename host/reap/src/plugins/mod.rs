@@ -290,5 +290,6 @@ fn host(paths: &Paths) -> Result<(Host, Option<String>), HostError> {
         format!("compiled plugins are not kept in {}: {why}, or set XDG_CACHE_HOME", paths.cache.display())
     });
     let cache = problem.is_none().then(|| paths.cache.clone());
-    Ok((Host::new(HostOptions { cache })?, problem))
+    let keys = paths.may_create(&paths.state).is_ok().then(|| paths.state.join("keys"));
+    Ok((Host::new(HostOptions { cache, keys })?, problem))
 }

@@ -22,6 +22,7 @@ use crate::capabilities::evidence::{Beyond, Environments, Proof};
 use crate::capabilities::leftovers;
 use crate::capabilities::removal::Removal;
 use crate::capabilities::terminate::{Case, Report, terminate};
+use crate::capabilities::websocket::acts::Said;
 use crate::capabilities::{deny, in_manifest};
 use crate::convert;
 use crate::manifest::{FACT, Lift, RootProof, whole_regex};
@@ -61,6 +62,8 @@ pub(crate) struct Slot {
     pub(crate) permit: Permit,
     ran: bool,
     terminated: bool,
+    /// The messages that were sent with it.
+    pub(crate) said: Said,
     /// How its processes are told; nothing when signals were not granted.
     proof: Option<Proof>,
     /// The session's processes, as the host found them just before the end.
@@ -116,6 +119,7 @@ impl EndingCall {
                 permit,
                 ran: false,
                 terminated: false,
+                said: Said::default(),
                 proof,
                 known,
                 spared,
@@ -136,7 +140,7 @@ impl EndingCall {
 }
 
 impl State {
-    fn slot(&mut self, permit: &Resource<PermitHandle>) -> wasmtime::Result<&mut Slot> {
+    pub(crate) fn slot(&mut self, permit: &Resource<PermitHandle>) -> wasmtime::Result<&mut Slot> {
         let at = self.resources.get(permit)?.slot;
         let slots = self.ending.as_mut().map(|ending| &mut ending.slots);
         slots
@@ -144,7 +148,14 @@ impl State {
             .ok_or_else(|| wasmtime::format_err!("there is no such permit"))
     }
 
-    fn used(&self, act: &str) -> types::Error {
+    /// The permit behind a guest's handle.
+    pub(crate) fn permit(&self, permit: &Resource<PermitHandle>) -> wasmtime::Result<&Permit> {
+        let at = self.resources.get(permit)?.slot;
+        let slot = self.ending.as_ref().and_then(|ending| ending.slots.get(at));
+        slot.map(|slot| &slot.permit).ok_or_else(|| wasmtime::format_err!("there is no such permit"))
+    }
+
+    pub(crate) fn used(&self, act: &str) -> types::Error {
         let mend = "nothing allows it: a permit is for one use of each act".to_owned();
         deny(self, "ending", format!("`{act}` with a permit that was used for it before"), mend)
     }

@@ -3,14 +3,18 @@
 //! a plain comparison.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
 use reap_core::session::{Fact, Value};
 use regex::Regex;
 
-use crate::manifest::{CommandAsk, Lift, Manifest, PlaceholderAsk, RemovalAsk, SignalsAsk, whole_regex};
+use super::websocket::grant::{Incomplete, WebsocketGrant};
+use crate::manifest::{
+    Asks, CommandAsk, Lift, Manifest, PlaceholderAsk, RemovalAsk, SignalsAsk, whole_regex,
+};
+use crate::network::Network;
 use crate::template::{Template, expand};
 
 /// What a plugin may do.
@@ -37,6 +41,11 @@ pub(crate) struct Grants {
     pub(crate) removals: BTreeMap<String, String>,
     /// How it may end processes.
     pub(crate) signals: Option<SignalsAsk>,
+    /// What it may say to gateways, once its settings are known.
+    pub(crate) websocket: Option<WebsocketGrant>,
+    asks: Asks,
+    /// Placeholders that stand in a message as numbers.
+    numbers: BTreeSet<String>,
     holes: BTreeMap<String, Hole>,
 }
 
@@ -123,6 +132,7 @@ impl Grants {
         for (name, ask) in &asks.placeholders {
             holes.insert(name.clone(), hole(ask)?);
         }
+        let numbers = asks.placeholders.iter().filter(|(_, ask)| ask.number);
         let (paths, later) = now_and_later(asks.files.iter().flat_map(|ask| &ask.paths))?;
         let leftovers = match &asks.leftovers {
             Some(ask) => {
@@ -149,6 +159,9 @@ impl Grants {
             ending,
             removals,
             signals: asks.ending.signals.clone(),
+            websocket: None,
+            asks: asks.clone(),
+            numbers: numbers.map(|(name, _)| name.clone()).collect(),
             holes,
         })
     }
@@ -161,8 +174,14 @@ impl Grants {
         self.needs_paths && self.paths.iter().all(missing)
     }
 
-    /// Adds the paths that the operator's settings name.
-    pub(crate) fn settle(&mut self, settings: &[Fact]) -> Result<(), String> {
+    /// Adds the paths and the addresses that the operator's settings name.
+    pub(crate) fn settle(&mut self, settings: &[Fact], network: &Network) -> Result<(), Incomplete> {
+        self.add_paths(settings).map_err(Incomplete::Manifest)?;
+        self.websocket = WebsocketGrant::complete(&self.asks, settings, network)?;
+        Ok(())
+    }
+
+    fn add_paths(&mut self, settings: &[Fact]) -> Result<(), String> {
         self.paths.extend(named_by_settings(std::mem::take(&mut self.later), "files", settings)?);
         if let Some(grant) = &mut self.leftovers {
             grant.files.extend(named_by_settings(std::mem::take(&mut grant.later), "leftovers", settings)?);
@@ -179,13 +198,24 @@ impl Grants {
         value: impl Fn(&str) -> Option<Cow<'a, str>>,
     ) -> Result<Vec<String>, BadValue> {
         let checked = |name: &str| {
-            let bad = |wanted: String| BadValue { hole: name.to_owned(), wanted };
-            let value = value(name).ok_or_else(|| bad("a value".to_owned()))?;
-            let hole = self.holes.get(name).ok_or_else(|| bad("a declaration in the manifest".to_owned()))?;
-            hole.check(&value, settings).map_err(bad)?;
+            let missing = || BadValue { hole: name.to_owned(), wanted: "a value".to_owned() };
+            let value = value(name).ok_or_else(missing)?;
+            self.check(name, &value, settings)?;
             Ok(value.into_owned())
         };
         command.words.iter().map(|word| word.fill(checked)).collect()
+    }
+
+    /// Checks a value against what its placeholder may hold.
+    pub(crate) fn check(&self, name: &str, value: &str, settings: &[Fact]) -> Result<(), BadValue> {
+        let bad = |wanted: String| BadValue { hole: name.to_owned(), wanted };
+        let hole = self.holes.get(name).ok_or_else(|| bad("a declaration in the manifest".to_owned()))?;
+        hole.check(value, settings).map_err(bad)
+    }
+
+    /// Whether a placeholder stands in a message as a number.
+    pub(crate) fn is_number(&self, name: &str) -> bool {
+        self.numbers.contains(name)
     }
 }
 
@@ -310,7 +340,8 @@ fn resolved(path: &Path) -> PathBuf {
     }
 }
 
-fn surroundings(name: &str) -> Option<String> {
+/// What the host fills `${NAME}` with.
+pub(crate) fn surroundings(name: &str) -> Option<String> {
     match name {
         "UID" => Some(rustix::process::getuid().as_raw().to_string()),
         other => std::env::var(other).ok(),
@@ -367,13 +398,13 @@ mod tests {
         let mut grants = grants("[asks.files]\npaths = [\"/run/x\", \"{homes}/s\"]\n");
         assert_eq!(grants.paths, [PathBuf::from("/run/x")]);
         let homes = |value| [Fact { name: "homes".into(), value }];
-        assert!(grants.settle(&homes(Value::Text("/a".into()))).is_err(), "it is no list");
+        assert!(grants.add_paths(&homes(Value::Text("/a".into()))).is_err(), "it is no list");
         let mut grants = self::grants("[asks.files]\npaths = [\"/run/x\", \"{homes}/s\"]\n");
-        grants.settle(&homes(Value::Texts(vec!["/nowhere/a".into(), "/nowhere/b".into()]))).expect("good");
+        grants.add_paths(&homes(Value::Texts(vec!["/nowhere/a".into(), "/nowhere/b".into()]))).expect("good");
         let paths = ["/run/x", "/nowhere/a/s", "/nowhere/b/s"].map(PathBuf::from);
         assert_eq!(grants.paths, paths);
         let mut grants = self::grants("[asks.files]\npaths = [\"{homes}/s\"]\n");
-        assert!(grants.settle(&[]).is_err(), "there is no such setting");
+        assert!(grants.add_paths(&[]).is_err(), "there is no such setting");
     }
 
     #[test]

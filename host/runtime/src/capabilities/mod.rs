@@ -16,6 +16,7 @@ pub(crate) mod processes;
 pub(crate) mod removal;
 pub(crate) mod settings;
 pub(crate) mod terminate;
+pub(crate) mod websocket;
 
 use crate::bindings::types;
 use crate::state::State;

@@ -4,7 +4,7 @@
 use regex::Regex;
 
 use super::{
-    CommandAsk, FACT, FROM_PERMIT, LeftoversAsk, PlaceholderAsk, RootProof, SignalsAsk, whole_regex,
+    Asks, CommandAsk, FACT, FROM_PERMIT, LeftoversAsk, PlaceholderAsk, RootProof, SignalsAsk, whole_regex,
 };
 use crate::limits::LONGEST_COMMAND;
 use crate::template::Template;
@@ -28,6 +28,16 @@ pub(super) fn check_command(place: &str, command: &CommandAsk) -> Result<Vec<Str
         .iter()
         .flat_map(|word| Template::parse(word).holes().map(str::to_owned).collect::<Vec<_>>())
         .collect())
+}
+
+/// Each placeholder needs a word on what it may hold.
+pub(super) fn check_declared(asks: &Asks, place: &str, holes: &[String]) -> Result<(), String> {
+    match holes.iter().find(|hole| !asks.placeholders.contains_key(*hole)) {
+        Some(hole) => Err(format!(
+            "{place}: {{{hole}}} is not declared; add [asks.placeholders.{hole}] with a `pattern` or `paths`"
+        )),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn check_ending_holes(place: &str, holes: &[String]) -> Result<(), String> {

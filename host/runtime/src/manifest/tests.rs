@@ -44,6 +44,47 @@ fn bad_manifests_say_what_to_change() {
         (&leftovers("[]", "s"), "write the `files`"),
         (&leftovers("[\"/x\"]", ""), "write the `files`"),
         (&leftovers("[\"/x*/y\"]", "s"), "only the last part"),
+        ("[asks.websocket]\naddresses = []\n", "name at least one"),
+        ("[asks.websocket]\naddresses = [\"ws://{host}\"]\n", "a setting stands for a whole address"),
+        (
+            &gateway("reads = [\"a\"]\n[asks.websocket.messages.m]\nmethod = \"a\"\n"),
+            "among the `reads` and a message",
+        ),
+        (&gateway("reads = [\"\"]\n"), "a method has no name"),
+        (
+            &gateway("[asks.websocket.messages.m]\nmethod = \"m\"\nparams = { a = \"{x}\" }\n"),
+            "{x} is not declared",
+        ),
+        (
+            &gateway("[asks.websocket.messages.m]\nmethod = \"m\"\nparams = { a = \"{{secret:t}}\" }\n"),
+            "belong into",
+        ),
+        (
+            &gateway("[asks.websocket.messages.m]\nmethod = \"m\"\nparams = { a = \"{{sign:t}}\" }\n"),
+            "belong into",
+        ),
+        (
+            &gateway("[asks.websocket.logins.l]\nmethod = \"m\"\nparams = { a = \"{{secret:t}}\" }\n"),
+            "secret t is not declared",
+        ),
+        (&gateway("[asks.websocket.logins.l]\nmethod = \"m\"\nhide = [\"a\"]\n"), "is no JSON pointer"),
+        ("[asks.ending.messages.e]\nmethod = \"m\"\nparams = {}\n", "add [asks.websocket]"),
+        (&ends("params = { a = 1 }"), "it must name its session: use {key}"),
+        (&ends("params = { a = \"{pid}\" }"), "{pid} is not declared"),
+        (&ends("params = { a = \"{{secret:t}} {key}\" }"), "belong into"),
+        (&ends("params = { a = \"{item}\" }"), "{item} needs `each`"),
+        (&ends("params = { a = \"{key}\" }\neach = \"f\""), "`each` needs {item}"),
+        (&ends("params = { a = \"{key}\" }\nmost = 3"), "for a message with `many`"),
+        (&ends("params = { a = [\"{key}\"] }\nmany = \"/a\""), "`many` needs `most` and `answers`"),
+        (&ends("params = { a = [\"{key}\"] }\nmany = \"/a\"\nmost = 0\nanswers = \"/o\""), "from 1 to 1000"),
+        (
+            &ends("params = { a = [\"{key}\"], b = \"{key}\" }\nmany = \"/a\"\nmost = 3\nanswers = \"/o\""),
+            "would be another's",
+        ),
+        (
+            &ends("params = { a = \"{key}\" }\nmany = \"/a\"\nmost = 3\nanswers = \"/o\""),
+            "a list with one element",
+        ),
     ];
     for (asks, want) in cases {
         let error = Manifest::parse(&format!("{HEAD}{asks}"), "x.toml").expect_err(asks).to_string();
@@ -117,6 +158,39 @@ fn the_asks_can_be_read() {
             "Run `tmux ls` (scan).",
             "End the processes of such a session with TERM, then KILL (children of its server, their descendants).",
             "End with it any process that carries in its environment TMUX=.*,{server},0.",
+        ]
+    );
+}
+
+fn gateway(more: &str) -> String {
+    format!("[asks.websocket]\naddresses = [\"ws://127.0.0.1:1\"]\n{more}")
+}
+
+fn ends(act: &str) -> String {
+    let holes = "[asks.placeholders.key]\npattern = '.+'\n[asks.placeholders.item]\npattern = '.+'\n";
+    gateway(&format!("[asks.ending.messages.e]\nmethod = \"m\"\n{act}\n{holes}"))
+}
+
+#[test]
+fn what_is_said_to_gateways_is_said_in_words() {
+    let asks = gateway(
+        "reads = [\"list\"]\n[asks.websocket.secrets]\ntoken = \"TOKEN\"\n[asks.websocket.logins.l]\n\
+         method = \"connect\"\nparams = { auth = { token = \"{{secret:token}}\" } }\n\
+         [asks.websocket.messages.back]\nmethod = \"patch\"\nparams = { archived = false }\n\
+         [asks.ending.messages.archive]\nmethod = \"patch\"\nmany = \"/all\"\nmost = 9\nanswers = \"/all\"\n\
+         params = { all = [{ key = \"{key}\" }], archived = true }\n[asks.placeholders.key]\npattern = '.+'\n",
+    );
+    let manifest = Manifest::parse(&format!("{HEAD}{asks}"), "x.toml").expect("a good manifest");
+    assert_eq!(
+        manifest.in_words(),
+        [
+            "Connect to gateways at: ws://127.0.0.1:1.",
+            "Ask them with any parameters: list.",
+            "Log in to them: `connect {\"auth\":{\"token\":\"{{secret:token}}\"}}` (l).",
+            "Have Reap fill in the secret token there, from TOKEN or as you configure it; it does not see it.",
+            "Send them `patch {\"archived\":false}` (back).",
+            "End a session that you agreed to end, up to 9 in one message: \
+             `patch {\"all\":[{\"key\":\"{key}\"}],\"archived\":true}` (archive).",
         ]
     );
 }

@@ -1,6 +1,6 @@
 //! What a manifest asks for, in plain words, a sentence each.
 
-use super::{Asks, RootProof};
+use super::{Asks, RootProof, WebsocketAsk};
 
 impl Asks {
     pub(super) fn is_empty(&self) -> bool {
@@ -49,6 +49,19 @@ impl Asks {
                 command.run.join(" ")
             ));
         }
+        words.extend(self.websocket.iter().flat_map(WebsocketAsk::in_words));
+        for (name, message) in &self.ending.messages {
+            let when = if message.lifts.is_some() { ", also while somebody is attached" } else { "" };
+            let each = match (&message.each, message.most) {
+                (Some(fact), _) => format!(", for each of its {fact}"),
+                (None, Some(most)) => format!(", up to {most} in one message"),
+                (None, None) => String::new(),
+            };
+            words.push(format!(
+                "End a session that you agreed to end{when}{each}: {} ({name}).",
+                sent(&message.method, &message.params)
+            ));
+        }
         for (name, removal) in &self.ending.removals {
             words.push(format!(
                 "Remove, with a session that you agreed to end, the file `{}`, once the process that it names \
@@ -84,4 +97,33 @@ impl Asks {
         }
         words
     }
+}
+
+impl WebsocketAsk {
+    fn in_words(&self) -> Vec<String> {
+        let mut words = vec![format!("Connect to gateways at: {}.", self.addresses.join(", "))];
+        if !self.reads.is_empty() {
+            words.push(format!("Ask them with any parameters: {}.", self.reads.join(", ")));
+        }
+        for (name, login) in &self.logins {
+            words.push(format!("Log in to them: {} ({name}).", sent(&login.method, &login.params)));
+        }
+        for (name, variable) in &self.secrets {
+            let from = match variable.as_str() {
+                "" => "which you configure".to_owned(),
+                variable => format!("from {variable} or as you configure it"),
+            };
+            words.push(format!("Have Reap fill in the secret {name} there, {from}; it does not see it."));
+        }
+        for (name, message) in &self.messages {
+            words.push(format!("Send them {} ({name}).", sent(&message.method, &message.params)));
+        }
+        words
+    }
+}
+
+/// A message as it would be sent.
+fn sent(method: &str, params: &toml::Table) -> String {
+    let params = serde_json::to_string(params).unwrap_or_else(|error| error.to_string());
+    format!("`{method} {params}`")
 }
