@@ -21,6 +21,9 @@ const GUESTS: [(&str, &str); 6] = [
     ("reap-policy-kiro-stale-locks", "policies/kiro-stale-locks"),
 ];
 
+/// The guest that runs scripts. It is no plugin by itself.
+const ENGINE: &str = "reap-policy-starlark";
+
 /// What the guests are made from. Folders that builds write into must not be
 /// here: cargo looks at the newest file below each, and would start over for ever.
 const SOURCES: [&str; 7] =
@@ -81,7 +84,7 @@ fn compile(workspace: &Path, guests: &Path) -> Result<(), Box<dyn Error>> {
     let mut cargo = Command::new(variable("CARGO")?);
     cargo.current_dir(workspace).args(["build", "--locked", "--profile", PROFILE, "--target", TARGET]);
     cargo.arg("--target-dir").arg(guests);
-    for (package, _) in GUESTS {
+    for package in GUESTS.map(|(package, _)| package).into_iter().chain([ENGINE]) {
         cargo.args(["-p", package]);
     }
     for (name, _) in env::vars_os() {
@@ -121,8 +124,7 @@ fn embed(workspace: &Path, built: &Path, out: &Path) -> Result<(), Box<dyn Error
     for (package, folder) in GUESTS {
         let name =
             Path::new(folder).file_name().and_then(|name| name.to_str()).ok_or("a guest without a name")?;
-        let wasm = built.join(format!("{}.wasm", package.replace('-', "_")));
-        copy(&wasm, &out.join(format!("{name}.wasm")))?;
+        copy(&wasm_of(built, package), &out.join(format!("{name}.wasm")))?;
         copy(&workspace.join(folder).join(format!("{name}.toml")), &out.join(format!("{name}.toml")))?;
         writeln!(
             table,
@@ -132,8 +134,13 @@ fn embed(workspace: &Path, built: &Path, out: &Path) -> Result<(), Box<dyn Error
         )?;
     }
     table.push_str("]\n");
+    copy(&wasm_of(built, ENGINE), &out.join("engine.wasm"))?;
     fs::write(out.join("bundled.rs"), table)?;
     Ok(())
+}
+
+fn wasm_of(built: &Path, package: &str) -> PathBuf {
+    built.join(format!("{}.wasm", package.replace('-', "_")))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {

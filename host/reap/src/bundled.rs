@@ -11,3 +11,6 @@ pub(crate) struct Bundled {
 
 /// All of them.
 pub(crate) static BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+
+/// The component that runs policies written as scripts.
+pub(crate) static SCRIPT_ENGINE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/engine.wasm"));

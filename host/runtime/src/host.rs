@@ -4,22 +4,26 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use reap_core::selector::Selector;
 use reap_core::session::{Fact, Value};
+use tokio::sync::OnceCell;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::backend::Backend;
 use crate::bindings::backend::{BackendPlugin, BackendPluginPre};
+use crate::bindings::engine::exports::reap::plugin::outline::Wishes;
 use crate::bindings::policy::{PolicyPlugin, PolicyPluginPre};
 use crate::bindings::{log as log_bindings, types};
 use crate::call::{Call, call, fits};
 use crate::capabilities::grants::Grants;
 use crate::convert;
-use crate::error::{CallError, HostError, LoadError};
+use crate::error::{HostError, LoadError};
 use crate::limits::Limits;
 use crate::manifest::{Manifest, World};
-use crate::policy::Policy;
-use crate::state::{Shared, State};
+use crate::policy::{self, Policy};
+use crate::scripts::{self, Scripted};
+use crate::state::{Script, Shared, State};
 use crate::{cache, engine, wasi};
 
 /// The largest component that is compiled. A compiler can be made to work for
@@ -31,7 +35,12 @@ const LARGEST: usize = 64 << 20;
 pub struct Host {
     engine: Engine,
     cache: Option<PathBuf>,
+    /// The engine of scripts, compiled for the first of them.
+    scripts: Arc<OnceCell<Compiled>>,
 }
+
+/// A component, where it came from, and why it could not be kept.
+type Compiled = (Component, cache::From, Option<Arc<str>>);
 
 /// How the host is to be set up.
 #[derive(Debug, Clone, Default)]
@@ -45,10 +54,25 @@ pub struct HostOptions {
 pub struct Source {
     /// What it is and asks for.
     pub manifest: Manifest,
-    /// The component.
-    pub wasm: Cow<'static, [u8]>,
+    /// What runs.
+    pub code: Code,
     /// Where it came from: "bundled", or its path.
     pub origin: String,
+}
+
+/// The code of a plugin.
+#[derive(Debug, Clone)]
+pub enum Code {
+    /// A component.
+    Component(Cow<'static, [u8]>),
+    /// The text of a script, and the component that runs it: the same one for all
+    /// scripts of a host.
+    Script {
+        /// The component.
+        engine: &'static [u8],
+        /// The text.
+        text: String,
+    },
 }
 
 /// What a plugin says of itself.
@@ -98,7 +122,7 @@ pub struct Prepared {
     engine: Engine,
     manifest: Manifest,
     description: Description,
-    shared: Shared,
+    shared: Arc<Shared>,
     linked: Linked,
     compiled: bool,
     cache_problem: Option<String>,
@@ -107,34 +131,39 @@ pub struct Prepared {
 enum Linked {
     Backend(BackendPluginPre<State>),
     Policy(PolicyPluginPre<State>),
+    Script(Scripted),
 }
 
 impl Host {
     /// Starts the engine.
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
-        Ok(Self { engine: engine::start()?, cache: options.cache })
+        Ok(Self { engine: engine::start()?, cache: options.cache, scripts: Arc::default() })
     }
 
     /// Compiles a plugin or takes it from the cache, links it to what its world
     /// gets, and asks it what it is.
     pub async fn prepare(&self, source: Source, limits: Limits) -> Result<Prepared, LoadError> {
-        let Source { manifest, wasm, origin } = source;
-        if wasm.len() > LARGEST {
-            return Err(LoadError::TooLarge { origin, bytes: wasm.len(), limit: LARGEST });
-        }
+        let Source { manifest, code, origin } = source;
         // While a thread loads the code, this one makes the patterns ready.
-        let (loaded, grants) =
-            tokio::join!(self.compile(wasm, &origin), async { Grants::complete(&manifest) });
+        let (loaded, grants) = tokio::join!(self.load(&code, &origin), async { Grants::complete(&manifest) });
         let (component, from, problem) = loaded?;
         let grants = grants.map_err(|why| LoadError::Manifest { origin: origin.clone(), why })?;
-        let shared = Shared::new(manifest.name.clone(), manifest.world, origin, limits, grants);
+        let mut shared = Shared::new(manifest.name.clone(), manifest.world, origin, limits, grants);
+        if let Code::Script { text, .. } = code {
+            shared.script = Some(Arc::new(Script { file: shared.origin.clone(), text }));
+        }
         check_imports(&component, &self.engine, &shared)?;
         fits(&component, &shared).map_err(|why| LoadError::Limits { origin: shared.origin.clone(), why })?;
         let linked = link(&component, &self.engine, &shared)?;
-        let (description, shared) = describe(&self.engine, &linked, shared).await?;
+        let shared = Arc::new(shared);
+        let (description, wishes) = describe(&self.engine, &linked, &shared).await?;
+        let manifest = match wishes {
+            Some(wishes) => outlined(manifest, &description, wishes, &shared.origin)?,
+            None => manifest,
+        };
         if description.name != manifest.name.as_str() {
             return Err(LoadError::Name {
-                origin: shared.origin,
+                origin: shared.origin.clone(),
                 says: description.name,
                 manifest: manifest.name.to_string(),
             });
@@ -150,11 +179,20 @@ impl Host {
         })
     }
 
-    async fn compile(
-        &self,
-        wasm: Cow<'static, [u8]>,
-        origin: &str,
-    ) -> Result<(Component, cache::From, Option<crate::error::CacheError>), LoadError> {
+    async fn load(&self, code: &Code, origin: &str) -> Result<Compiled, LoadError> {
+        match code {
+            Code::Component(wasm) if wasm.len() > LARGEST => {
+                Err(LoadError::TooLarge { origin: origin.to_owned(), bytes: wasm.len(), limit: LARGEST })
+            }
+            Code::Component(wasm) => self.compile(wasm.clone(), origin).await,
+            Code::Script { engine, .. } => {
+                let compile = || self.compile(Cow::Borrowed(engine), "the engine of scripts");
+                self.scripts.get_or_try_init(compile).await.cloned()
+            }
+        }
+    }
+
+    async fn compile(&self, wasm: Cow<'static, [u8]>, origin: &str) -> Result<Compiled, LoadError> {
         let engine = self.engine.clone();
         let folder = self.cache.clone();
         let bad = |why: String| LoadError::NotAComponent {
@@ -165,7 +203,10 @@ impl Host {
         let compiled =
             tokio::task::spawn_blocking(move || cache::component(&engine, &wasm, folder.as_deref()));
         match compiled.await {
-            Ok(answer) => answer.map_err(|error| bad(error.root_cause().to_string())),
+            Ok(Ok((component, from, problem))) => {
+                Ok((component, from, problem.map(|problem| Arc::from(problem.to_string()))))
+            }
+            Ok(Err(error)) => Err(bad(error.root_cause().to_string())),
             Err(panic) => Err(LoadError::Compiler { origin: origin.to_owned(), why: panic.to_string() }),
         }
     }
@@ -178,6 +219,7 @@ fn check_imports(component: &Component, engine: &Engine, shared: &Shared) -> Res
         World::Backend => {
             &["types", "log", "settings", "processes", "liveness", "files", "commands", "ending"]
         }
+        World::Policy if shared.script.is_some() => &["types", "log", "script"],
         World::Policy => &["types", "log"],
     };
     let offered = |name: &str| {
@@ -215,6 +257,11 @@ fn link(component: &Component, engine: &Engine, shared: &Shared) -> Result<Linke
             World::Policy => {
                 log_bindings::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
                 types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+                if shared.script.is_some() {
+                    scripts::link(linker)?;
+                    let pre = linker.instantiate_pre(component)?;
+                    return Scripted::new(engine.clone(), pre).map(Linked::Script);
+                }
                 let pre = linker.instantiate_pre(component)?;
                 PolicyPluginPre::new(pre).map(Linked::Policy)
             }
@@ -226,9 +273,8 @@ fn link(component: &Component, engine: &Engine, shared: &Shared) -> Result<Linke
 async fn describe(
     engine: &Engine,
     linked: &Linked,
-    shared: Shared,
-) -> Result<(Description, Shared), LoadError> {
-    let shared = Arc::new(shared);
+    shared: &Arc<Shared>,
+) -> Result<(Description, Option<Wishes>), LoadError> {
     let about = Call { name: "describe", time: shared.limits.call(), frozen: Some(Default::default()) };
     let answer = match linked {
         Linked::Backend(pre) => {
@@ -237,7 +283,7 @@ async fn describe(
                 let plugin: BackendPlugin = pre.instantiate_async(&mut *store).await?;
                 plugin.reap_plugin_backend().call_describe(store).await
             };
-            call(engine, &shared, about, |_| (), work).await.0
+            call(engine, shared, about, |_| (), work).await.0.map(|description| (description, None))
         }
         Linked::Policy(pre) => {
             let pre = pre.clone();
@@ -245,17 +291,16 @@ async fn describe(
                 let plugin: PolicyPlugin = pre.instantiate_async(&mut *store).await?;
                 plugin.reap_plugin_policy().call_describe(store).await
             };
-            call(engine, &shared, about, |_| (), work).await.0
+            call(engine, shared, about, |_| (), work).await.0.map(|description| (description, None))
+        }
+        Linked::Script(script) => {
+            script.describe(shared).await.map(|(description, wishes)| (description, Some(wishes)))
         }
     };
     let refused = |error| LoadError::Refused { origin: shared.origin.clone(), call: "describe", error };
-    let description = answer.and_then(convert::description).map_err(refused)?;
-    // The call's own share of it ended with the call.
-    Arc::try_unwrap(shared).map(|shared| (description, shared)).map_err(|shared| LoadError::Refused {
-        origin: shared.origin.clone(),
-        call: "describe",
-        error: CallError::Host { call: "describe", why: "the call did not end".to_owned() },
-    })
+    let (description, wishes) = answer.map_err(refused)?;
+    let description = convert::description(description).map_err(refused)?;
+    Ok((description, wishes))
 }
 
 impl Prepared {
@@ -284,7 +329,7 @@ impl Prepared {
         let Linked::Backend(pre) = self.linked else {
             return Err(wrong_world(&self.shared, "backend"));
         };
-        let shared = Arc::new(settle(self.shared, settings)?);
+        let shared = Arc::new(settle(&self.shared, settings)?);
         let backend = Backend::new(self.engine, pre, Arc::clone(&shared));
         match backend.configure().await {
             Ok(()) => Ok(backend),
@@ -294,11 +339,13 @@ impl Prepared {
 
     /// Gives it its settings and lets it check them.
     pub async fn into_policy(self, settings: Vec<Fact>) -> Result<Policy, LoadError> {
-        let Linked::Policy(pre) = self.linked else {
-            return Err(wrong_world(&self.shared, "policy"));
+        let code = match self.linked {
+            Linked::Policy(pre) => policy::Code::Component(self.engine, pre),
+            Linked::Script(script) => policy::Code::Script(script),
+            Linked::Backend(_) => return Err(wrong_world(&self.shared, "policy")),
         };
-        let shared = Arc::new(settle(self.shared, settings)?);
-        let policy = Policy::new(self.engine, pre, Arc::clone(&shared), self.manifest.facts);
+        let shared = Arc::new(settle(&self.shared, settings)?);
+        let policy = Policy::new(code, Arc::clone(&shared), self.manifest.facts);
         match policy.configure().await {
             Ok(()) => Ok(policy),
             Err(error) => Err(LoadError::Refused { origin: shared.origin.clone(), call: "configure", error }),
@@ -306,10 +353,28 @@ impl Prepared {
     }
 }
 
+/// The manifest of a script, with what the script says of itself.
+fn outlined(
+    mut manifest: Manifest,
+    description: &Description,
+    wishes: Wishes,
+    origin: &str,
+) -> Result<Manifest, LoadError> {
+    let select = wishes.select.as_deref().map(Selector::parse_plain).transpose();
+    let select = select.map_err(|error| LoadError::Manifest {
+        origin: origin.to_owned(),
+        why: format!("its `select` is not right: {error}"),
+    })?;
+    manifest.summary.clone_from(&description.summary);
+    manifest.select = select;
+    manifest.facts = wishes.facts;
+    Ok(manifest)
+}
+
 /// Gives a plugin its settings, and the grants that rest on them.
-fn settle(shared: Shared, settings: Vec<Fact>) -> Result<Shared, LoadError> {
-    let origin = shared.origin.clone();
-    shared.with_settings(settings).map_err(|why| LoadError::Manifest { origin, why })
+fn settle(shared: &Shared, settings: Vec<Fact>) -> Result<Shared, LoadError> {
+    let wrong = |why| LoadError::Manifest { origin: shared.origin.clone(), why };
+    shared.with_settings(settings).map_err(wrong)
 }
 
 fn wrong_world(shared: &Shared, wanted: &'static str) -> LoadError {

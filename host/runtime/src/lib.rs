@@ -6,7 +6,7 @@
 //!
 //! * a plugin runs in a fresh store for every call, under the [`limits`];
 //!   whatever goes wrong in there comes back as a [`CallError`], and the next
-//!   plugin runs;
+//!   plugin runs (a script keeps its store as long as all goes well);
 //! * each of the [`capabilities`](manifest::Asks) is checked in one place
 //!   against what the manifest asks for and the operator granted;
 //! * nothing is ended but through a permit that the pure core issued.
@@ -29,6 +29,7 @@ pub mod limits;
 pub mod manifest;
 mod policy;
 pub mod process;
+mod scripts;
 mod state;
 mod template;
 mod wasi;
@@ -36,7 +37,7 @@ mod wasi;
 pub use backend::{Backend, Care, Report};
 pub use capabilities::log::{Level, LogLine};
 pub use error::{CallError, HostError, LoadError};
-pub use host::{Description, Host, HostOptions, Prepared, Setting, SettingKind, Source};
+pub use host::{Code, Description, Host, HostOptions, Prepared, Setting, SettingKind, Source};
 pub use limits::Limits;
 pub use manifest::{Manifest, ManifestError, World};
 pub use policy::Policy;

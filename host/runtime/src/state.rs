@@ -19,8 +19,17 @@ use crate::manifest::World;
 use crate::process::ProcessTable;
 use crate::wasi::Surroundings;
 
-/// What all calls to one plugin share.
+/// A policy written as a script.
 #[derive(Debug)]
+pub(crate) struct Script {
+    /// What messages call the file.
+    pub(crate) file: String,
+    /// Its whole text.
+    pub(crate) text: String,
+}
+
+/// What all calls to one plugin share. A clone counts and logs in the same place.
+#[derive(Debug, Clone)]
 pub(crate) struct Shared {
     pub(crate) name: PluginName,
     pub(crate) world: World,
@@ -28,8 +37,10 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     pub(crate) settings: Vec<Fact>,
-    pub(crate) counters: Counters,
-    logged: Mutex<VecDeque<LogLine>>,
+    /// What the engine runs, where the plugin is a script.
+    pub(crate) script: Option<Arc<Script>>,
+    pub(crate) counters: Arc<Counters>,
+    logged: Arc<Mutex<VecDeque<LogLine>>>,
 }
 
 /// How many log lines of a plugin wait to be fetched. The oldest go first.
@@ -50,14 +61,16 @@ impl Shared {
             limits,
             grants,
             settings: Vec::new(),
-            counters: Counters::default(),
-            logged: Mutex::default(),
+            script: None,
+            counters: Arc::default(),
+            logged: Arc::default(),
         }
     }
 
-    pub(crate) fn with_settings(mut self, settings: Vec<Fact>) -> Result<Self, String> {
-        self.grants.settle(&settings)?;
-        Ok(Self { settings, ..self })
+    pub(crate) fn with_settings(&self, settings: Vec<Fact>) -> Result<Self, String> {
+        let mut grants = self.grants.clone();
+        grants.settle(&settings)?;
+        Ok(Self { grants, settings, ..self.clone() })
     }
 
     /// The table of `reap.toml` that is about this plugin.
@@ -127,6 +140,17 @@ impl State {
     }
 }
 
+impl State {
+    /// Makes the state of an earlier call good for another one: what that call used up,
+    /// logged and ran into is gone, and what its memory takes still counts.
+    pub(crate) fn renew(&mut self, shared: Arc<Shared>, time: Duration) {
+        self.watch = Watch::start(shared.limits.run(), time);
+        self.log = LogBook::new(&shared);
+        self.meter.refused = None;
+        self.shared = shared;
+    }
+}
+
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
@@ -138,7 +162,7 @@ impl WasiView for State {
 /// can have many.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    memory: usize,
+    pub(crate) memory: usize,
     table: usize,
     most_memory: usize,
     most_table: usize,

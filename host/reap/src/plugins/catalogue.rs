@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use reap_core::clean;
 use reap_core::ids::PluginName;
-use reap_runtime::{Manifest, World};
+use reap_runtime::{Code as Runs, Manifest, World};
 
 use super::PluginsError;
 use super::approvals::{Approvals, Standing};
 use super::origin::{Origin, shown};
-use crate::bundled::BUNDLED;
+use crate::bundled::{BUNDLED, SCRIPT_ENGINE};
 use crate::config::Config;
 use crate::files;
 use crate::paths::Paths;
@@ -48,13 +48,18 @@ pub struct Found {
 pub(super) enum Code {
     Bundled(&'static [u8]),
     File(PathBuf),
+    Script(String),
 }
 
 impl Code {
-    pub(super) fn read(&self) -> Result<Cow<'static, [u8]>, String> {
+    pub(super) fn read(&self) -> Result<Runs, String> {
         match self {
-            Self::Bundled(wasm) => Ok(Cow::Borrowed(wasm)),
-            Self::File(path) => files::read(path, LARGEST_CODE).map(Cow::Owned).map_err(|e| unread(path, &e)),
+            Self::Bundled(wasm) => Ok(Runs::Component(Cow::Borrowed(wasm))),
+            Self::File(path) => {
+                let wasm = files::read(path, LARGEST_CODE).map_err(|error| unread(path, &error))?;
+                Ok(Runs::Component(Cow::Owned(wasm)))
+            }
+            Self::Script(text) => Ok(Runs::Script { engine: SCRIPT_ENGINE, text: text.clone() }),
         }
     }
 }
@@ -73,6 +78,11 @@ pub fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError
     let approvals = Approvals::load(&paths.state)?;
     for folder in &config.folders {
         entries.extend(plugin_files(folder)?.iter().map(|stem| from_files(stem, &approvals)));
+        entries.extend(scripts(folder)?.iter().map(|file| from_script(file)));
+    }
+    let policies = policy_folder(config, paths);
+    if policies.is_dir() {
+        entries.extend(scripts(&policies)?.iter().map(|file| from_script(file)));
     }
     refuse_doubles(&mut entries);
     add_gone(&mut entries, &approvals);
@@ -102,11 +112,62 @@ fn plugin_files(folder: &Path) -> Result<BTreeSet<PathBuf>, PluginsError> {
     let mut stems = BTreeSet::new();
     for entry in fs::read_dir(folder).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        if path.extension().is_some_and(|ending| ending == "wasm" || ending == "toml") {
-            stems.insert(path.with_extension(""));
+        let stem = path.with_extension("");
+        // `rule.cases.toml` holds the golden cases of a policy and is no manifest.
+        let cases = stem.extension().is_some_and(|ending| ending == CASES);
+        if !cases && path.extension().is_some_and(|ending| ending == "wasm" || ending == "toml") {
+            stems.insert(stem);
         }
     }
     Ok(stems)
+}
+
+/// What stands before `.toml` in the name of a file with golden cases.
+const CASES: &str = "cases";
+
+/// The ending of scripts.
+const SCRIPT: &str = "star";
+
+/// A person has to read it.
+const LARGEST_SCRIPT: u64 = 1 << 20;
+
+/// The folder of the operator's own scripts: beside `reap.toml`.
+pub fn policy_folder(config: &Config, paths: &Paths) -> PathBuf {
+    let beside = config.file.as_deref().and_then(Path::parent);
+    beside.unwrap_or(&paths.config).join("policies")
+}
+
+/// The scripts of a folder, by name. What begins with a dot is some editor's.
+fn scripts(folder: &Path) -> Result<BTreeSet<PathBuf>, PluginsError> {
+    let wrong = |error| PluginsError::Folder { folder: folder.to_owned(), error };
+    let mut files = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(wrong)? {
+        let path = entry.map_err(wrong)?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.extension().is_some_and(|ending| ending == SCRIPT) {
+            files.insert(path);
+        }
+    }
+    Ok(files)
+}
+
+/// A script in this file. It is relied on from the start: it was put here by the
+/// operator, so one that cannot be loaded must not fall silent.
+pub(super) fn from_script(file: &Path) -> Entry {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let read = PluginName::new(&*name)
+        .map_err(|error| format!("{}: {error}; give the file such a name", shown(file)))
+        .and_then(|name| {
+            let text = files::read_text(file, LARGEST_SCRIPT).map_err(|error| unread(file, &error))?;
+            let manifest = Manifest::of_script(name, &text);
+            Ok(Found { manifest, standing: Standing::Script, code: Code::Script(text) })
+        });
+    Entry {
+        name: clean::line(&name),
+        origin: Origin::File(file.to_owned()),
+        found: read,
+        relied_on: Some(World::Policy),
+    }
 }
 
 fn from_files(stem: &Path, approvals: &Approvals) -> Entry {

@@ -41,11 +41,14 @@ pub(super) async fn all(
 
 /// Loads this one, if it may run. Settings that it does not take are an error
 /// of the configuration; anything else that goes wrong is a failed plugin.
-pub(super) async fn one(host: &Host, entry: Entry, config: &Config) -> Result<Plugin, ConfigError> {
-    let state = match &entry.found {
+pub(super) async fn one(host: &Host, mut entry: Entry, config: &Config) -> Result<Plugin, ConfigError> {
+    let origin = entry.origin.in_words();
+    let state = match &mut entry.found {
         Err(why) => State::Failed(why.clone()),
         Ok(found) => match found.standing {
-            Standing::Bundled | Standing::Approved => run(host, &entry, found, config).await?,
+            Standing::Bundled | Standing::Script | Standing::Approved => {
+                run(host, origin, found, config).await?
+            }
             Standing::New | Standing::Changed => State::Unapproved(what_to_type(&entry.name, found.standing)),
         },
     };
@@ -63,7 +66,7 @@ fn is_off(entry: &Entry, config: &Config) -> bool {
 fn what_to_type(name: &str, standing: Standing) -> String {
     let why = match standing {
         Standing::Changed => "its manifest is not the one that was approved",
-        Standing::New | Standing::Bundled | Standing::Approved => "it is not approved",
+        Standing::New | Standing::Bundled | Standing::Script | Standing::Approved => "it is not approved",
     };
     format!("{why}; to see what it asks for and approve it: reap plugin approve {name}")
 }
@@ -118,17 +121,19 @@ impl<'c> Said<'c> {
     }
 }
 
-async fn run(host: &Host, entry: &Entry, found: &Found, config: &Config) -> Result<State, ConfigError> {
-    let wasm = match found.code.read() {
-        Ok(wasm) => wasm,
+async fn run(host: &Host, origin: String, found: &mut Found, config: &Config) -> Result<State, ConfigError> {
+    let code = match found.code.read() {
+        Ok(code) => code,
         Err(why) => return Ok(State::Failed(why)),
     };
     let said = Said::of(&found.manifest, config);
-    let source = Source { manifest: found.manifest.clone(), wasm, origin: entry.origin.in_words() };
+    let source = Source { manifest: found.manifest.clone(), code, origin };
     let prepared = match host.prepare(source, said.limits.clone()).await {
         Ok(prepared) => prepared,
         Err(error) => return Ok(State::Failed(error.to_string())),
     };
+    // A script has only now said what it is.
+    found.manifest = prepared.manifest().clone();
     let description = prepared.description().clone();
     let settings = said.complete(&description)?;
     let cache_problem = prepared.cache_problem().map(str::to_owned);

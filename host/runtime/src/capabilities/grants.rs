@@ -13,7 +13,7 @@ use crate::manifest::{CommandAsk, Lift, Manifest, PlaceholderAsk, RemovalAsk, Si
 use crate::template::{Template, expand};
 
 /// What a plugin may do.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Grants {
     /// Environment variables of the host.
     pub(crate) environment: Vec<String>,
@@ -36,7 +36,7 @@ pub(crate) struct Grants {
 }
 
 /// Which processes a plugin may look at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ProcessGrant {
     pub(crate) executables: Vec<Regex>,
     /// Whether that is all of them, so that no name has to be looked up.
@@ -47,7 +47,7 @@ pub(crate) struct ProcessGrant {
 }
 
 /// A command line, taken apart once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Command {
     pub(crate) words: Vec<Template>,
     pub(crate) timeout: std::time::Duration,
@@ -55,7 +55,7 @@ pub(crate) struct Command {
 }
 
 /// What a placeholder may hold.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Hole {
     Pattern(Regex),
     Below { paths: Vec<PathBuf>, setting: Option<String> },
