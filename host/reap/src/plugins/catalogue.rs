@@ -153,7 +153,7 @@ fn scripts(folder: &Path) -> Result<BTreeSet<PathBuf>, PluginsError> {
 
 /// A script in this file. It is relied on from the start: it was put here by the
 /// operator, so one that cannot be loaded must not fall silent.
-pub(super) fn from_script(file: &Path) -> Entry {
+pub(crate) fn from_script(file: &Path) -> Entry {
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     let read = PluginName::new(&*name)
         .map_err(|error| format!("{}: {error}; give the file such a name", shown(file)))
@@ -207,6 +207,16 @@ fn read_manifest(stem: &Path, name: &str) -> Result<Manifest, String> {
         ));
     }
     Ok(manifest)
+}
+
+/// A script that comes with Reap.
+pub(crate) fn example(name: &'static str, text: &str) -> Entry {
+    let found = PluginName::new(name).map_err(|error| error.to_string()).map(|name| Found {
+        manifest: Manifest::of_script(name, text),
+        standing: Standing::Script,
+        code: Code::Script(text.to_owned()),
+    });
+    Entry { name: name.to_owned(), origin: Origin::Bundled, found, relied_on: None }
 }
 
 fn unread(path: &Path, error: &io::Error) -> String {

@@ -41,7 +41,7 @@ pub(super) async fn all(
 
 /// Loads this one, if it may run. Settings that it does not take are an error
 /// of the configuration; anything else that goes wrong is a failed plugin.
-pub(super) async fn one(host: &Host, mut entry: Entry, config: &Config) -> Result<Plugin, ConfigError> {
+pub(crate) async fn one(host: &Host, mut entry: Entry, config: &Config) -> Result<Plugin, ConfigError> {
     let origin = entry.origin.in_words();
     let state = match &mut entry.found {
         Err(why) => State::Failed(why.clone()),

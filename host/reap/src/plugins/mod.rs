@@ -8,7 +8,7 @@
 
 pub mod approvals;
 pub mod catalogue;
-mod load;
+pub(crate) mod load;
 mod origin;
 
 use std::collections::BTreeMap;
