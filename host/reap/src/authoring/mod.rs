@@ -6,6 +6,8 @@
 
 pub mod cases;
 mod policy;
+#[cfg(test)]
+mod same;
 pub mod trial;
 
 pub use policy::{Found, NotTried, find};

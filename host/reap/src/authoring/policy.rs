@@ -93,6 +93,12 @@ fn beside(file: &Path) -> Place {
 }
 
 impl Found {
+    /// One that was found already.
+    #[cfg(test)]
+    pub(super) fn of(entry: Entry) -> Self {
+        Self { entry, cases: Place::Text("") }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.entry.name

@@ -1,6 +1,7 @@
 //! Trying a policy: on its golden cases, and on sessions of which little is known.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use reap_core::clean;
 use reap_core::session::{Activity, Kind};
@@ -171,7 +172,12 @@ fn in_one_line(table: &toml::Table) -> String {
 pub async fn check(found: &Found, paths: &Paths) -> Result<(Loaded, Vec<String>), NotTried> {
     let policy = found.load(&host(paths)?, &toml::Table::new()).await?;
     let mut faults = Vec::new();
+    let since = Instant::now();
     for drawn in samples() {
+        // One that runs into its time limit would do so hundreds of times.
+        if !faults.is_empty() && since.elapsed() > LONG_ENOUGH {
+            break;
+        }
         let subject = drawn.subject().map_err(NotTried::Broken)?;
         if let Answer::Failed(why) = vote(&policy.voter, &subject).await {
             // The place, without the session that was being voted on.
@@ -183,6 +189,9 @@ pub async fn check(found: &Found, paths: &Paths) -> Result<(Loaded, Vec<String>)
     }
     Ok((policy, faults))
 }
+
+/// How long to look for more faults once there is one.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
 
 fn place(fault: &str) -> &str {
     fault.split(" (voting on").next().unwrap_or(fault)
