@@ -47,7 +47,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     }
     check_target()?;
     let guests = target_folder(&out).join("guests");
-    compile(&workspace, &guests)?;
+    compile_all(&workspace, &guests)?;
     embed(&workspace, &guests.join(TARGET).join(PROFILE), &out)
 }
 
@@ -80,13 +80,19 @@ fn target_folder(out: &Path) -> &Path {
     out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).unwrap_or(out)
 }
 
-fn compile(workspace: &Path, guests: &Path) -> Result<(), Box<dyn Error>> {
+/// The engine is built apart from the plugins: they share dependencies, and those of
+/// the engine must not get features into theirs.
+fn compile_all(workspace: &Path, guests: &Path) -> Result<(), Box<dyn Error>> {
+    let plugins: Vec<&str> = GUESTS.iter().flat_map(|(package, _)| ["-p", package]).collect();
+    compile(workspace, guests, &plugins)?;
+    compile(workspace, guests, &["-p", ENGINE, "--features", "engine"])
+}
+
+fn compile(workspace: &Path, guests: &Path, packages: &[&str]) -> Result<(), Box<dyn Error>> {
     let mut cargo = Command::new(variable("CARGO")?);
     cargo.current_dir(workspace).args(["build", "--locked", "--profile", PROFILE, "--target", TARGET]);
     cargo.arg("--target-dir").arg(guests);
-    for package in GUESTS.map(|(package, _)| package).into_iter().chain([ENGINE]) {
-        cargo.args(["-p", package]);
-    }
+    cargo.args(packages);
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(belongs_to_outer_build) {
             cargo.env_remove(name);

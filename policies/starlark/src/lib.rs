@@ -9,6 +9,8 @@
 //! host's to bound. What can be found wrong without running the script is found when
 //! it is loaded (`check`), and every message has the file, the line and the source line.
 
+#![cfg(feature = "engine")]
+
 mod attributes;
 mod check;
 mod script;

@@ -182,3 +182,6 @@ fn settings_are_there(read: &[(String, FileSpan)], declared: &[Named]) -> Result
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::config::{Config, ConfigError, PolicyConfig, RawSetting};
 use crate::files;
 use crate::paths::Paths;
 use crate::plugins::catalogue::{self, Entry};
-use crate::plugins::{Plugin, PluginsError, Running, State, load};
+use crate::plugins::{Origin, Plugin, PluginsError, Running, State, load, scripts};
 use crate::voter::Voter;
 
 /// Why a policy could not be tried.
@@ -72,17 +72,17 @@ pub fn find(word: &str, config: &Config, paths: &Paths) -> Result<Found, NotTrie
         PathBuf::from(format!("{word}.star"))
     };
     if file.is_file() {
-        return Ok(Found { entry: catalogue::from_script(&file), cases: beside(&file) });
+        return Ok(Found { entry: scripts::from_script(&file), cases: beside(&file) });
     }
     if let Some(example) = EXAMPLES.iter().find(|example| example.name == word) {
-        let entry = catalogue::example(example.name, example.script);
+        let entry = scripts::example(example.name, example.script);
         return Ok(Found { entry, cases: Place::Text(example.cases) });
     }
     let found = catalogue::gather(config, paths)?.into_iter().find(|entry| entry.name == word);
     let entry =
         found.ok_or_else(|| NotTried::NotFound { name: word.to_owned(), examples: super::examples() })?;
     let cases = match &entry.origin {
-        crate::plugins::Origin::File(file) => beside(file),
+        Origin::File(file) => beside(file),
         _ => Place::File(PathBuf::from(format!("{word}.cases.toml"))),
     };
     Ok(Found { entry, cases })

@@ -13,9 +13,9 @@ use reap_core::clean;
 use reap_core::ids::PluginName;
 use reap_runtime::{Code as Runs, Manifest, World};
 
-use super::PluginsError;
 use super::approvals::{Approvals, Standing};
 use super::origin::{Origin, shown};
+use super::{PluginsError, scripts};
 use crate::bundled::{BUNDLED, SCRIPT_ENGINE};
 use crate::config::Config;
 use crate::files;
@@ -78,12 +78,8 @@ pub fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError
     let approvals = Approvals::load(&paths.state)?;
     for folder in &config.folders {
         entries.extend(plugin_files(folder)?.iter().map(|stem| from_files(stem, &approvals)));
-        entries.extend(scripts(folder)?.iter().map(|file| from_script(file)));
     }
-    let policies = policy_folder(config, paths);
-    if policies.is_dir() {
-        entries.extend(scripts(&policies)?.iter().map(|file| from_script(file)));
-    }
+    entries.extend(scripts::gather(config, paths)?);
     refuse_doubles(&mut entries);
     add_gone(&mut entries, &approvals);
     check_tables(config, &entries)?;
@@ -125,51 +121,6 @@ fn plugin_files(folder: &Path) -> Result<BTreeSet<PathBuf>, PluginsError> {
 /// What stands before `.toml` in the name of a file with golden cases.
 const CASES: &str = "cases";
 
-/// The ending of scripts.
-const SCRIPT: &str = "star";
-
-/// A person has to read it.
-const LARGEST_SCRIPT: u64 = 1 << 20;
-
-/// The folder of the operator's own scripts: beside `reap.toml`.
-pub fn policy_folder(config: &Config, paths: &Paths) -> PathBuf {
-    let beside = config.file.as_deref().and_then(Path::parent);
-    beside.unwrap_or(&paths.config).join("policies")
-}
-
-/// The scripts of a folder, by name. What begins with a dot is some editor's.
-fn scripts(folder: &Path) -> Result<BTreeSet<PathBuf>, PluginsError> {
-    let wrong = |error| PluginsError::Folder { folder: folder.to_owned(), error };
-    let mut files = BTreeSet::new();
-    for entry in fs::read_dir(folder).map_err(wrong)? {
-        let path = entry.map_err(wrong)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if !hidden && path.extension().is_some_and(|ending| ending == SCRIPT) {
-            files.insert(path);
-        }
-    }
-    Ok(files)
-}
-
-/// A script in this file. It is relied on from the start: it was put here by the
-/// operator, so one that cannot be loaded must not fall silent.
-pub(crate) fn from_script(file: &Path) -> Entry {
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    let read = PluginName::new(&*name)
-        .map_err(|error| format!("{}: {error}; give the file such a name", shown(file)))
-        .and_then(|name| {
-            let text = files::read_text(file, LARGEST_SCRIPT).map_err(|error| unread(file, &error))?;
-            let manifest = Manifest::of_script(name, &text);
-            Ok(Found { manifest, standing: Standing::Script, code: Code::Script(text) })
-        });
-    Entry {
-        name: clean::line(&name),
-        origin: Origin::File(file.to_owned()),
-        found: read,
-        relied_on: Some(World::Policy),
-    }
-}
-
 fn from_files(stem: &Path, approvals: &Approvals) -> Entry {
     let name = stem.file_name().unwrap_or_default().to_string_lossy();
     let wasm = with_ending(stem, "wasm");
@@ -209,17 +160,7 @@ fn read_manifest(stem: &Path, name: &str) -> Result<Manifest, String> {
     Ok(manifest)
 }
 
-/// A script that comes with Reap.
-pub(crate) fn example(name: &'static str, text: &str) -> Entry {
-    let found = PluginName::new(name).map_err(|error| error.to_string()).map(|name| Found {
-        manifest: Manifest::of_script(name, text),
-        standing: Standing::Script,
-        code: Code::Script(text.to_owned()),
-    });
-    Entry { name: name.to_owned(), origin: Origin::Bundled, found, relied_on: None }
-}
-
-fn unread(path: &Path, error: &io::Error) -> String {
+pub(super) fn unread(path: &Path, error: &io::Error) -> String {
     format!("{}: cannot be read: {error}", shown(path))
 }
 

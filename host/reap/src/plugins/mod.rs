@@ -10,6 +10,7 @@ pub mod approvals;
 pub mod catalogue;
 pub(crate) mod load;
 mod origin;
+pub(crate) mod scripts;
 
 use std::collections::BTreeMap;
 use std::io;
