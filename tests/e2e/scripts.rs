@@ -137,7 +137,8 @@ fn a_script_that_cannot_be_loaded_keeps_everything() {
 /// Found only when it runs: the line, and the session that it was about.
 #[test]
 fn a_script_that_fails_keeps_everything_and_says_where() {
-    let world = World::with("[policies.idle-shell]\nafter = \"0s\"\n[policies.mine.limits]\nrun_ms = 300\n");
+    let config = "[policies.idle-shell]\nafter = \"0s\"\n[policies.mine.limits]\nrun_ms = 300\n";
+    let world = with_script(config, "mine", "def decide(s):\n    pass\n");
     let session = world.server("main").shell("idle");
     holds("a shell that waits", || {
         votes(&world, "idle").find("/policy", "idle-shell").at("/vote").text() == "orphan"

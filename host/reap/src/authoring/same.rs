@@ -16,7 +16,7 @@ use crate::paths::Paths;
 use crate::plugins::catalogue::gather;
 
 /// How many sessions each pair is asked about.
-const MANY: usize = 5_000;
+const MANY: usize = 20_000;
 
 /// Settings other than the fallbacks, for those that have them.
 const SETTINGS: [&str; 3] = ["", "after = \"1m\"\n", "after = \"2d\"\n"];
