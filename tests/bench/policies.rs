@@ -78,13 +78,13 @@ impl Bench {
         println!("to load; each line: median (least) of 40");
         let since = Instant::now();
         self.load(&scripts(1), "").await;
-        told("the first script ever: the engine is compiled", &mut vec![since.elapsed()], Some(4_000));
+        told("the first script ever: the engine is compiled", &mut [since.elapsed()], Some(4_000));
         let nothing = self.loads("nothing", &[], None).await;
         let one = self.loads("the engine and one script, cached", &scripts(1), None).await;
         let four = self.loads("the engine and four scripts", &scripts(4), None).await;
         self.loads("four components", &ALL.map(str::to_owned), None).await;
-        told("so the engine and its first script take", &mut vec![one.saturating_sub(nothing)], Some(20));
-        told("and each script more", &mut vec![four.saturating_sub(one) / 3], Some(10));
+        told("so the engine and its first script take", &mut [one.saturating_sub(nothing)], Some(20));
+        told("and each script more", &mut [four.saturating_sub(one) / 3], Some(10));
     }
 
     async fn loads(&self, what: &str, on: &[String], allowed: Option<u64>) -> Duration {
