@@ -24,6 +24,9 @@ const GUESTS: [(&str, &str); 7] = [
     ("reap-policy-kiro-stale-locks", "policies/kiro-stale-locks"),
 ];
 
+/// The guest that runs scripts. It is no plugin by itself.
+const ENGINE: &str = "reap-policy-starlark";
+
 /// What the guests are made from. Folders that builds write into must not be
 /// here: cargo looks at the newest file below each, and would start over for ever.
 const SOURCES: [&str; 7] =
@@ -47,7 +50,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     }
     check_target()?;
     let guests = target_folder(&out).join("guests");
-    compile(&workspace, &guests)?;
+    compile_all(&workspace, &guests)?;
     embed(&workspace, &guests.join(TARGET).join(PROFILE), &out)
 }
 
@@ -80,13 +83,19 @@ fn target_folder(out: &Path) -> &Path {
     out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).unwrap_or(out)
 }
 
-fn compile(workspace: &Path, guests: &Path) -> Result<(), Box<dyn Error>> {
+/// The engine is built apart from the plugins: they share dependencies, and those of
+/// the engine must not get features into theirs.
+fn compile_all(workspace: &Path, guests: &Path) -> Result<(), Box<dyn Error>> {
+    let plugins: Vec<&str> = GUESTS.iter().flat_map(|(package, _)| ["-p", package]).collect();
+    compile(workspace, guests, &plugins)?;
+    compile(workspace, guests, &["-p", ENGINE, "--features", "engine"])
+}
+
+fn compile(workspace: &Path, guests: &Path, packages: &[&str]) -> Result<(), Box<dyn Error>> {
     let mut cargo = Command::new(variable("CARGO")?);
     cargo.current_dir(workspace).args(["build", "--locked", "--profile", PROFILE, "--target", TARGET]);
     cargo.arg("--target-dir").arg(guests);
-    for (package, _) in GUESTS {
-        cargo.args(["-p", package]);
-    }
+    cargo.args(packages);
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(belongs_to_outer_build) {
             cargo.env_remove(name);
@@ -124,8 +133,7 @@ fn embed(workspace: &Path, built: &Path, out: &Path) -> Result<(), Box<dyn Error
     for (package, folder) in GUESTS {
         let name =
             Path::new(folder).file_name().and_then(|name| name.to_str()).ok_or("a guest without a name")?;
-        let wasm = built.join(format!("{}.wasm", package.replace('-', "_")));
-        copy(&wasm, &out.join(format!("{name}.wasm")))?;
+        copy(&wasm_of(built, package), &out.join(format!("{name}.wasm")))?;
         copy(&workspace.join(folder).join(format!("{name}.toml")), &out.join(format!("{name}.toml")))?;
         writeln!(
             table,
@@ -137,6 +145,9 @@ fn embed(workspace: &Path, built: &Path, out: &Path) -> Result<(), Box<dyn Error
         )?;
     }
     table.push_str("]\n");
+    let engine = wasm_of(built, ENGINE);
+    copy(&engine, &out.join("engine.wasm"))?;
+    fs::write(out.join("engine.sha256"), digest(&engine)?)?;
     fs::write(out.join("bundled.rs"), table)?;
     Ok(())
 }
@@ -144,6 +155,10 @@ fn embed(workspace: &Path, built: &Path, out: &Path) -> Result<(), Box<dyn Error
 /// Worked out here, so that no start of the program has to.
 fn digest(file: &Path) -> Result<String, Box<dyn Error>> {
     Ok(Sha256::digest(fs::read(file)?).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn wasm_of(built: &Path, package: &str) -> PathBuf {
+    built.join(format!("{}.wasm", package.replace('-', "_")))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {

@@ -3,6 +3,7 @@
 
 mod api;
 mod markdown;
+mod policies;
 mod transcript;
 
 use std::collections::{BTreeMap, BTreeSet};

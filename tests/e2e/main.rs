@@ -30,6 +30,7 @@ mod output;
 mod plugins;
 mod policies;
 mod protection;
+mod scripts;
 mod shared_windows;
 mod sockets;
 mod status;

@@ -35,6 +35,7 @@ mod sample;
 
 mod api;
 mod apply;
+pub mod authoring;
 mod builder;
 mod bundled;
 mod caller;

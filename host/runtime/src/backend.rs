@@ -17,7 +17,7 @@ use crate::bindings::{backend_exports, types};
 use crate::call::{Call, Reply, call};
 use crate::capabilities::ending::{EndingCall, PermitHandle, Slot};
 use crate::capabilities::log::LogLine;
-use crate::code::Code;
+use crate::lazy::Lazy;
 use crate::convert;
 use crate::error::CallError;
 use crate::process::alive;
@@ -27,7 +27,7 @@ use crate::state::{Refusal, Shared, State};
 #[derive(Clone)]
 pub struct Backend {
     engine: Engine,
-    code: Code<BackendPluginPre<State>>,
+    code: Lazy<BackendPluginPre<State>>,
     shared: Arc<Shared>,
 }
 
@@ -67,7 +67,7 @@ pub struct Report {
 }
 
 impl Backend {
-    pub(crate) fn new(engine: Engine, code: Code<BackendPluginPre<State>>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(engine: Engine, code: Lazy<BackendPluginPre<State>>, shared: Arc<Shared>) -> Self {
         Self { engine, code, shared }
     }
 

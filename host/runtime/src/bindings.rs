@@ -42,8 +42,31 @@ pub(crate) mod policy {
     });
 }
 
+/// What an engine of scripts has beside the world of a policy.
+#[allow(missing_docs, clippy::all, reason = "generated code")]
+pub(crate) mod engine {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package reap:host;
+            world engine-side {
+                import reap:plugin/script@0.1.0;
+                export reap:plugin/outline@0.1.0;
+            }
+        ",
+        world: "reap:host/engine-side",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: {
+            "reap:plugin/types": super::backend::reap::plugin::types,
+        },
+        require_store_data_send: true,
+    });
+}
+
 pub(crate) use backend::exports::reap::plugin::backend as backend_exports;
 pub(crate) use backend::reap::plugin::{
     commands, ending, files, leftovers, liveness, log, processes, settings, types, websocket,
 };
+pub(crate) use engine::reap::plugin::script;
 pub(crate) use policy::exports::reap::plugin::policy as policy_exports;

@@ -2,13 +2,17 @@
 //!
 //! Loading compiled code is as good as running it, so the folder must be this
 //! user's alone, and a file is used only when its name fits the plugin and the
-//! engine and its content fits the checksum in front of it. Anything else is a
+//! engine and its content fits the checksum that lies beside it. Anything else is a
 //! miss: the plugin is compiled again and the file replaced. A file is never
-//! overwritten in place: another run may have it open.
+//! overwritten in place: it is mapped into memory, and another run may run it.
+//!
+//! The checksum finds accidents, a cut or a flipped bit. Whoever may write into the
+//! folder could have any checksum fit, so a cryptographic one would add nothing but
+//! time: SHA-256 took as long as loading the code.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -63,7 +67,7 @@ impl Cache {
         let kept = component
             .serialize()
             .map_err(|error| CacheError { folder: folder.clone(), why: format!("{error:#}") });
-        let problem = kept.and_then(|code| keep(folder, &path, &[&checksum(&code), &code])).err();
+        let problem = kept.and_then(|code| keep_code(folder, &path, &code)).err();
         Ok(Compiled { component, problem })
     }
 
@@ -88,7 +92,7 @@ impl Cache {
             return;
         }
         if let Ok(text) = serde_json::to_vec(description) {
-            let _ = keep(folder, &self.path(folder, digest, "json"), &[&text]); // see above
+            let _ = keep(folder, &self.path(folder, digest, "json"), &text); // see above
         }
     }
 
@@ -129,35 +133,55 @@ fn forget_old(folder: &Path) {
         let old = entry.metadata().and_then(|seen| seen.modified()).ok().and_then(|at| at.elapsed().ok());
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let ours = [".cwasm", ".json", ".new"].iter().any(|ending| name.ends_with(ending));
+        let ours = [".cwasm", ".sum", ".json", ".new"].iter().any(|ending| name.ends_with(ending));
         if ours && old.is_some_and(|age| age > KEPT) {
             let _ = fs::remove_file(entry.path()); // see above
         }
     }
 }
 
-const CHECKSUM: usize = 4;
-
 fn load(engine: &Engine, path: &Path) -> Option<Component> {
-    let bytes = fs::read(path).ok()?;
-    let (sum, code) = bytes.split_at_checked(CHECKSUM)?;
-    if checksum(code) != sum {
+    let noted = fs::read_to_string(path.with_extension("sum")).ok()?;
+    if noted != checksum_of(path).ok()? {
         return None;
     }
     // SAFETY: the file is in a folder that only this user may enter, was written
-    // by `keep`, and is whole as its checksum says. The engine checks besides that
-    // it was compiled by this version with these settings.
-    unsafe { Component::deserialize(engine, code) }.ok()
+    // by `keep` and never changed since, and is whole as its checksum says. The
+    // engine checks besides that it was compiled by this version with these
+    // settings.
+    unsafe { Component::deserialize_file(engine, path) }.ok()
 }
 
-/// Finds damage, which is all that it is for: whoever could forge a file here could
-/// replace this program as well. SHA-256 took as long as loading the code.
-fn checksum(code: &[u8]) -> [u8; CHECKSUM] {
-    crc32fast::hash(code).to_le_bytes()
+/// The checksum of a file, read part by part: the whole is mapped later.
+fn checksum_of(path: &Path) -> std::io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let mut part = vec![0; 64 << 10];
+    let (mut sum, mut bytes) = (crc32fast::Hasher::new(), 0);
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(shown(sum, bytes)),
+            read => {
+                sum.update(&part[..read]);
+                bytes += read;
+            }
+        }
+    }
+}
+
+fn shown(sum: crc32fast::Hasher, bytes: usize) -> String {
+    format!("{:08x} {bytes}\n", sum.finalize())
+}
+
+/// Writes the code, and then its checksum: what is cut in between is a miss.
+fn keep_code(folder: &Path, path: &Path, code: &[u8]) -> Result<(), CacheError> {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(code);
+    keep(folder, path, code)?;
+    keep(folder, &path.with_extension("sum"), shown(sum, code.len()).as_bytes())
 }
 
 /// Writes a file beside its place and puts it there when it is whole.
-fn keep(folder: &Path, path: &Path, parts: &[&[u8]]) -> Result<(), CacheError> {
+fn keep(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
     let beside: PathBuf = folder.join(format!(
         ".{}.{}.new",
         path.file_name().unwrap_or_default().to_string_lossy(),
@@ -166,7 +190,7 @@ fn keep(folder: &Path, path: &Path, parts: &[&[u8]]) -> Result<(), CacheError> {
     let write = || {
         let mut file =
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        parts.iter().try_for_each(|part| file.write_all(part))?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)
     };
@@ -295,7 +319,7 @@ mod tests {
         let place = Place::new();
         place.from();
         let long_ago = std::time::SystemTime::now() - KEPT - Duration::from_secs(60);
-        for name in ["old.cwasm", "old.json", ".half.1.new", "notes.txt"] {
+        for name in ["old.cwasm", "old.sum", "old.json", ".half.1.new", "notes.txt"] {
             let file = fs::File::create(place.folder.join(name)).expect("made");
             file.set_modified(long_ago).expect("ours");
         }
@@ -303,7 +327,7 @@ mod tests {
         let mut left: Vec<PathBuf> =
             fs::read_dir(&place.folder).expect("ours").map(|entry| entry.expect("readable").path()).collect();
         left.sort();
-        assert_eq!(left, [place.code(), place.folder.join("notes.txt")]);
+        assert_eq!(left, [place.code(), place.code().with_extension("sum"), place.folder.join("notes.txt")]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! One call to a plugin: a fresh store, every limit set, and whatever goes wrong
 //! in it turned into data.
 //!
-//! A store is never used twice. After a trap, a panic or a time-out every later
-//! call into the same instance fails, and its memory is in an unknown state; a
-//! fresh one costs some 30 µs.
+//! A component's store is never used twice. After a trap, a panic or a time-out every
+//! later call into the same instance fails, and its memory is in an unknown state; a
+//! fresh one costs some 30 µs. An engine's instance, which would have to parse its
+//! script again, is kept after a good answer (`scripts`).
 //!
 //! The guest runs on a thread of its own (tokio's blocking pool), so that one that
 //! computes without end holds up no other task until the epoch stops it. Waiting
@@ -37,8 +38,8 @@ pub(crate) struct Call {
 /// A guest's own answer: a value, or its typed error.
 pub(crate) type Reply<T> = wasmtime::Result<Result<T, types::Error>>;
 
-/// Makes a call. The state comes back whatever happened, if the guest was entered
-/// and not lost with its thread.
+/// Makes a call into a fresh store. The state comes back whatever happened, if the
+/// guest was entered and not lost with its thread.
 pub(crate) async fn call<T, W>(
     engine: &Engine,
     shared: &Arc<Shared>,
@@ -50,27 +51,49 @@ where
     T: Send + 'static,
     W: AsyncFnOnce(&mut Store<State>) -> Reply<T> + Send + 'static,
 {
+    let (answer, store) = enter(engine, shared, call, None, setup, work).await;
+    (answer, store.map(Store::into_data))
+}
+
+/// Makes a call into this store, or into a fresh one. The store comes back with the
+/// answer; only one that gave a good answer may be used again.
+pub(crate) async fn enter<T, W>(
+    engine: &Engine,
+    shared: &Arc<Shared>,
+    call: Call,
+    used: Option<Store<State>>,
+    setup: impl FnOnce(&mut State) + Send + 'static,
+    work: W,
+) -> (Result<T, CallError>, Option<Store<State>>)
+where
+    T: Send + 'static,
+    W: AsyncFnOnce(&mut Store<State>) -> Reply<T> + Send + 'static,
+{
     let engine = engine.clone();
     let owned = Arc::clone(shared);
     let runtime = tokio::runtime::Handle::current();
     let thread = tokio::task::spawn_blocking(move || {
-        let (wasi, surroundings) = wasi::nothing(call.frozen);
-        let mut state = State::new(owned, surroundings, wasi, call.time);
-        setup(&mut state);
-        let mut store = store(&engine, state);
+        let mut store = used.map_or_else(
+            || {
+                let (wasi, surroundings) = wasi::nothing(call.frozen);
+                store(&engine, State::new(Arc::clone(&owned), surroundings, wasi, call.time))
+            },
+            |used| again(used, &owned, call.time),
+        );
+        setup(store.data_mut());
         let timed = runtime.block_on(async { tokio::time::timeout(call.time, work(&mut store)).await });
-        let mut state = store.into_data();
+        let state = store.data_mut();
         let answer = match timed {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => Err(CallError::Answered(convert::plugin_error(error))),
-            Ok(Err(trap)) => Err(explain(&trap, &state, call.name)),
-            Err(_) => Err(over_time(&state, call.name, TimeLimit::Call)),
+            Ok(Err(trap)) => Err(explain(&trap, state, call.name)),
+            Err(_) => Err(over_time(state, call.name, TimeLimit::Call)),
         };
-        close(&mut state, &answer);
-        (answer, state)
+        close(state, &answer);
+        (answer, store)
     });
     match thread.await {
-        Ok((answer, state)) => (answer, Some(state)),
+        Ok((answer, store)) => (answer, Some(store)),
         Err(error) => {
             // A panic of the host while it worked for the plugin: contained like
             // the plugin's own.
@@ -80,14 +103,18 @@ where
     }
 }
 
+fn again(mut store: Store<State>, shared: &Arc<Shared>, time: Duration) -> Store<State> {
+    store.data_mut().renew(Arc::clone(shared), time);
+    allow(&mut store);
+    store
+}
+
 fn store(engine: &Engine, state: State) -> Store<State> {
-    let limits = state.shared.limits.clone();
-    let first = state.watch.left_to_run().map_or(1, ticks);
+    let handles = state.shared.limits.handles;
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.meter);
-    store.set_hostcall_fuel(limits.transfer_bytes);
-    store.set_max_component_handles(limits.handles);
-    store.set_epoch_deadline(first);
+    store.set_max_component_handles(handles);
+    allow(&mut store);
     store.epoch_deadline_callback(|context| {
         // Time spent in the host is not the guest's: it gets the rest of its own.
         Ok(match context.data().watch.left_to_run() {
@@ -97,6 +124,14 @@ fn store(engine: &Engine, state: State) -> Store<State> {
         })
     });
     store
+}
+
+/// Gives a call what it may use up.
+fn allow(store: &mut Store<State>) {
+    let bytes = store.data().shared.limits.transfer_bytes;
+    let first = store.data().watch.left_to_run().map_or(1, ticks);
+    store.set_hostcall_fuel(bytes);
+    store.set_epoch_deadline(first);
 }
 
 fn explain(error: &wasmtime::Error, state: &State, call: &'static str) -> CallError {

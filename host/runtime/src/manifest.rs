@@ -317,6 +317,23 @@ impl Manifest {
         })
     }
 
+    /// What stands in the place of a manifest for a policy that is a script, before the
+    /// script has said what it is. Its version is the beginning of its digest: which
+    /// text it is that runs.
+    pub fn of_script(name: PluginName, text: &str) -> Self {
+        let digest = digest(text.as_bytes());
+        Self {
+            name,
+            version: digest[..8].to_owned(),
+            summary: "a script".to_owned(),
+            world: World::Policy,
+            select: None,
+            facts: None,
+            asks: Asks::default(),
+            digest,
+        }
+    }
+
     /// The SHA-256 of the manifest's text, in hex. An approval is for this.
     pub fn digest(&self) -> &str {
         &self.digest

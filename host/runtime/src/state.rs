@@ -26,8 +26,17 @@ use crate::process::ProcessTable;
 use crate::streams::Streams;
 use crate::wasi::Surroundings;
 
-/// What all calls to one plugin share.
+/// A policy written as a script.
 #[derive(Debug)]
+pub(crate) struct Script {
+    /// What messages call the file.
+    pub(crate) file: String,
+    /// Its whole text.
+    pub(crate) text: String,
+}
+
+/// What all calls to one plugin share. A clone counts and logs in the same place.
+#[derive(Debug, Clone)]
 pub(crate) struct Shared {
     pub(crate) name: PluginName,
     pub(crate) world: World,
@@ -35,15 +44,17 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     pub(crate) settings: Vec<Fact>,
+    /// What the engine runs, where the plugin is a script.
+    pub(crate) script: Option<Arc<Script>>,
     pub(crate) counters: Arc<Counters>,
     /// Where the key is that signs its logins.
     pub(crate) keys: Option<PathBuf>,
     /// Its lines to gateways, once its settings are known.
     pub(crate) pool: Option<Arc<Pool>>,
-    logged: Mutex<VecDeque<LogLine>>,
+    logged: Arc<Mutex<VecDeque<LogLine>>>,
     /// What was refused since this was last fetched, by capability. A plugin that asks a
     /// million times fills one place.
-    refusals: Mutex<BTreeMap<&'static str, Refusal>>,
+    refusals: Arc<Mutex<BTreeMap<&'static str, Refusal>>>,
 }
 
 /// What a plugin was refused, of one capability.
@@ -78,18 +89,20 @@ impl Shared {
             limits,
             grants,
             settings: Vec::new(),
+            script: None,
             counters: Arc::default(),
             keys: None,
             pool: None,
-            logged: Mutex::default(),
-            refusals: Mutex::default(),
+            logged: Arc::default(),
+            refusals: Arc::default(),
         }
     }
 
-    pub(crate) fn with_settings(mut self, settings: Vec<Fact>, network: Network) -> Result<Self, Incomplete> {
-        self.grants.settle(&settings, &network)?;
+    pub(crate) fn with_settings(&self, settings: Vec<Fact>, network: Network) -> Result<Self, Incomplete> {
+        let mut grants = self.grants.clone();
+        grants.settle(&settings, &network)?;
         let pool = Pool::new(&self.limits, network, Arc::clone(&self.counters));
-        Ok(Self { settings, pool: Some(Arc::new(pool)), ..self })
+        Ok(Self { grants, settings, pool: Some(Arc::new(pool)), ..self.clone() })
     }
 
     /// The table of `reap.toml` that is about this plugin.
@@ -180,6 +193,17 @@ impl State {
     }
 }
 
+impl State {
+    /// Makes the state of an earlier call good for another one: what that call used up,
+    /// logged and ran into is gone, and what its memory takes still counts.
+    pub(crate) fn renew(&mut self, shared: Arc<Shared>, time: Duration) {
+        self.watch = Watch::start(shared.limits.run(), time);
+        self.log = LogBook::new(&shared);
+        self.meter.refused = None;
+        self.shared = shared;
+    }
+}
+
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
@@ -191,7 +215,7 @@ impl WasiView for State {
 /// can have many.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    memory: usize,
+    pub(crate) memory: usize,
     table: usize,
     most_memory: usize,
     most_table: usize,

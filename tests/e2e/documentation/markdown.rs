@@ -9,7 +9,7 @@ pub struct Page {
 }
 
 /// All pages for users, and those for people who carry on the work.
-pub const PAGES: [Page; 11] = [
+pub const PAGES: [Page; 12] = [
     Page { name: "README.md", text: include_str!("../../../README.md") },
     Page { name: "docs/guide.md", text: include_str!("../../../docs/guide.md") },
     Page { name: "docs/configuration.md", text: include_str!("../../../docs/configuration.md") },
@@ -20,6 +20,7 @@ pub const PAGES: [Page; 11] = [
     Page { name: "docs/architecture.md", text: include_str!("../../../docs/architecture.md") },
     Page { name: "docs/state.md", text: include_str!("../../../docs/state.md") },
     Page { name: "docs/store.md", text: include_str!("../../../docs/store.md") },
+    Page { name: "docs/policies.md", text: include_str!("../../../docs/policies.md") },
     Page { name: "docs/incidents.md", text: include_str!("../../../docs/incidents.md") },
 ];
 

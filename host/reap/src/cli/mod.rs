@@ -25,6 +25,7 @@ mod output;
 mod plan;
 mod plan_text;
 mod plugin;
+mod policy;
 mod protect;
 #[cfg(test)]
 #[path = "../../testdata/sample.rs"]
@@ -96,6 +97,7 @@ enum Command {
     Unlock(locks::UnlockArgs),
     Locks(locks::Args),
     Plugin(plugin::Args),
+    Policy(policy::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -144,6 +146,7 @@ fn dispatch(cli: Cli, ui: &mut Ui) -> Result<Exit, CliError> {
         Command::Completions(args) => completions::run(&args, Cli::command(), ui),
         Command::Man(args) => man::run(&args, Cli::command(), ui),
         Command::Plugin(args) => plugin::run(&args, common, ui),
+        Command::Policy(args) => policy::run(&args, common, ui),
         Command::Daemon(args) => daemon::run(&args, common, ui),
         Command::Journal(args) => journal::run(&args, ui),
         Command::Ls(args) => with_desk(common, ui, async |desk, ui| ls::run(&args, desk, ui).await),

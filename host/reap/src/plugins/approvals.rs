@@ -54,6 +54,9 @@ impl From<Role> for World {
 pub enum Standing {
     /// It came with Reap.
     Bundled,
+    /// It is a script. It lies where only the operator writes, can do nothing but vote,
+    /// and needs no approval.
+    Script,
     /// The operator approved exactly this manifest.
     Approved,
     /// The operator approved another manifest of that name.

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use reap_core::clean;
 use reap_core::ids::PluginName;
-use reap_runtime::{Manifest, Source, World};
+use reap_runtime::{Code as Runs, Component, Manifest, Source, World};
 
-use super::PluginsError;
 use super::approvals::{Approvals, Standing};
 use super::origin::{Origin, shown};
-use crate::bundled::{BUNDLED, Bundled};
+use super::{PluginsError, scripts};
+use crate::bundled::{BUNDLED, Bundled, SCRIPT_ENGINE, SCRIPT_ENGINE_DIGEST};
 use crate::config::Config;
 use crate::files;
 use crate::paths::Paths;
@@ -48,21 +48,27 @@ pub struct Found {
 pub(super) enum Code {
     Bundled(&'static Bundled),
     File(PathBuf),
+    Script(String),
 }
 
 impl Found {
     /// All that the host needs of it.
     pub(super) fn source(&self, origin: &Origin) -> Result<Source, String> {
-        let (manifest, origin) = (self.manifest.clone(), origin.in_words());
-        match &self.code {
-            Code::Bundled(Bundled { wasm, digest, .. }) => {
-                Ok(Source { manifest, wasm: Cow::Borrowed(wasm), digest: Cow::Borrowed(digest), origin })
-            }
+        let bundled = |wasm: &'static [u8], digest: &'static str| Component {
+            wasm: Cow::Borrowed(wasm),
+            digest: Cow::Borrowed(digest),
+        };
+        let code = match &self.code {
+            Code::Bundled(Bundled { wasm, digest, .. }) => Runs::Component(bundled(wasm, digest)),
             Code::File(path) => {
                 let wasm = files::read(path, LARGEST_CODE).map_err(|error| unread(path, &error))?;
-                Ok(Source::new(manifest, wasm, origin))
+                Runs::Component(Component::new(wasm))
             }
-        }
+            Code::Script(text) => {
+                Runs::Script { engine: bundled(SCRIPT_ENGINE, SCRIPT_ENGINE_DIGEST), text: text.clone() }
+            }
+        };
+        Ok(Source { manifest: self.manifest.clone(), code, origin: origin.in_words() })
     }
 }
 
@@ -80,6 +86,7 @@ pub fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError
     for folder in &config.folders {
         entries.extend(plugin_files(folder)?.iter().map(|stem| from_files(stem, &approvals)));
     }
+    entries.extend(scripts::gather(config, paths)?);
     refuse_doubles(&mut entries);
     add_gone(&mut entries, &approvals);
     check_tables(config, &entries)?;
@@ -108,12 +115,18 @@ fn plugin_files(folder: &Path) -> Result<BTreeSet<PathBuf>, PluginsError> {
     let mut stems = BTreeSet::new();
     for entry in fs::read_dir(folder).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        if path.extension().is_some_and(|ending| ending == "wasm" || ending == "toml") {
-            stems.insert(path.with_extension(""));
+        let stem = path.with_extension("");
+        // `rule.cases.toml` holds the golden cases of a policy and is no manifest.
+        let cases = stem.extension().is_some_and(|ending| ending == CASES);
+        if !cases && path.extension().is_some_and(|ending| ending == "wasm" || ending == "toml") {
+            stems.insert(stem);
         }
     }
     Ok(stems)
 }
+
+/// What stands before `.toml` in the name of a file with golden cases.
+const CASES: &str = "cases";
 
 fn from_files(stem: &Path, approvals: &Approvals) -> Entry {
     let name = stem.file_name().unwrap_or_default().to_string_lossy();
@@ -154,7 +167,7 @@ fn read_manifest(stem: &Path, name: &str) -> Result<Manifest, String> {
     Ok(manifest)
 }
 
-fn unread(path: &Path, error: &io::Error) -> String {
+pub(super) fn unread(path: &Path, error: &io::Error) -> String {
     format!("{}: cannot be read: {error}", shown(path))
 }
 

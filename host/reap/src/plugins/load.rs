@@ -44,16 +44,18 @@ pub(super) async fn all(
 
 /// Loads this one, if it may run. Settings that it does not take are an error
 /// of the configuration; anything else that goes wrong is a failed plugin.
-pub(super) async fn one(
+pub(crate) async fn one(
     host: &Host,
-    entry: Entry,
+    mut entry: Entry,
     config: &Config,
     loading: Loading,
 ) -> Result<Plugin, ConfigError> {
-    let state = match &entry.found {
+    let state = match &mut entry.found {
         Err(why) => State::Failed(why.clone()),
         Ok(found) => match found.standing {
-            Standing::Bundled | Standing::Approved => run(host, &entry, found, config, loading).await?,
+            Standing::Bundled | Standing::Script | Standing::Approved => {
+                run(host, &entry.origin, found, config, loading).await?
+            }
             Standing::New | Standing::Changed => State::Unapproved(what_to_type(&entry.name, found.standing)),
         },
     };
@@ -71,7 +73,7 @@ fn is_off(entry: &Entry, config: &Config) -> bool {
 fn what_to_type(name: &str, standing: Standing) -> String {
     let why = match standing {
         Standing::Changed => "its manifest is not the one that was approved",
-        Standing::New | Standing::Bundled | Standing::Approved => "it is not approved",
+        Standing::New | Standing::Bundled | Standing::Script | Standing::Approved => "it is not approved",
     };
     format!("{why}; to see what it asks for and approve it: reap plugin approve {name}")
 }
@@ -134,12 +136,12 @@ impl<'c> Said<'c> {
 
 async fn run(
     host: &Host,
-    entry: &Entry,
-    found: &Found,
+    origin: &Origin,
+    found: &mut Found,
     config: &Config,
     loading: Loading,
 ) -> Result<State, ConfigError> {
-    let source = match found.source(&entry.origin) {
+    let source = match found.source(origin) {
         Ok(source) => source,
         Err(why) => return Ok(State::Failed(why)),
     };
@@ -148,6 +150,8 @@ async fn run(
         Ok(prepared) => prepared,
         Err(error) => return Ok(State::Failed(error.to_string())),
     };
+    // A script has only now said what it is.
+    found.manifest = prepared.manifest().clone();
     let description = prepared.description().clone();
     let settings = said.complete(&description)?;
     let cache_problem = prepared.cache_problem().map(str::to_owned);

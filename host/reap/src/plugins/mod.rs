@@ -8,8 +8,9 @@
 
 pub mod approvals;
 pub mod catalogue;
-mod load;
+pub(crate) mod load;
 mod origin;
+pub(crate) mod scripts;
 
 use std::collections::BTreeMap;
 use std::io;

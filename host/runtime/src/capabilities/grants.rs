@@ -18,7 +18,7 @@ use crate::network::Network;
 use crate::template::{Template, expand};
 
 /// What a plugin may do.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Grants {
     /// Environment variables of the host.
     pub(crate) environment: Vec<String>,
@@ -50,7 +50,7 @@ pub(crate) struct Grants {
 }
 
 /// Which processes a plugin may look at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ProcessGrant {
     pub(crate) executables: Vec<Regex>,
     /// Whether that is all of them, so that no name has to be looked up.
@@ -76,7 +76,7 @@ impl LeftoversGrant {
 }
 
 /// A command line, taken apart once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Command {
     pub(crate) words: Vec<Template>,
     pub(crate) timeout: std::time::Duration,
@@ -84,7 +84,7 @@ pub(crate) struct Command {
 }
 
 /// What a placeholder may hold.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Hole {
     Pattern(Pattern),
     Below { paths: Vec<PathBuf>, setting: Option<String> },

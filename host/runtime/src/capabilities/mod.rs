@@ -14,6 +14,7 @@ pub(crate) mod liveness;
 pub(crate) mod log;
 pub(crate) mod processes;
 pub(crate) mod removal;
+pub(crate) mod script;
 pub(crate) mod settings;
 pub(crate) mod terminate;
 pub(crate) mod websocket;

@@ -39,6 +39,7 @@ pub fn run(args: &Args, config: &Config, paths: &Paths, ui: &mut Ui) -> Result<E
     ui.print(&question(&found, &entry.origin.in_words()));
     match found.standing {
         Standing::Bundled => ui.print("It came with Reap and needs no approval.\n"),
+        Standing::Script => ui.print("A script can only vote, and needs no approval.\n"),
         Standing::Approved => ui.print("It is approved already.\n"),
         Standing::New | Standing::Changed => return ask(args, &found.manifest, paths, ui),
     }

@@ -13,7 +13,7 @@ use crate::bindings::backend::{BackendPlugin, BackendPluginPre};
 use crate::bindings::policy::PolicyPluginPre;
 use crate::bindings::{log as log_bindings, types};
 use crate::error::CallError;
-use crate::host::{Host, Source};
+use crate::host::{self, Host};
 use crate::state::{Shared, State};
 
 /// What a component of one world is when it is linked.
@@ -31,29 +31,34 @@ impl World for BackendPluginPre<State> {
 
 impl World for PolicyPluginPre<State> {
     fn link(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<Self> {
-        log_bindings::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-        types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+        link_policy(linker)?;
         Self::new(linker.instantiate_pre(component)?)
     }
 }
 
+/// What every policy gets, a script's engine included.
+pub(crate) fn link_policy(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    log_bindings::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+}
+
 /// The code of one plugin. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Code<W>(Arc<Inner<W>>);
+pub(crate) struct Lazy<W>(Arc<Inner<W>>);
 
 struct Inner<W> {
     linked: OnceCell<W>,
-    later: Option<(Host, Source)>,
+    later: Option<(Host, host::Component)>,
 }
 
-impl<W: World> Code<W> {
+impl<W: World> Lazy<W> {
     /// Code that is there.
     pub(crate) fn linked(code: W) -> Self {
         Self(Arc::new(Inner { linked: OnceCell::new_with(Some(code)), later: None }))
     }
 
     /// Code that is loaded with the first call.
-    pub(crate) fn later(host: Host, source: Source) -> Self {
+    pub(crate) fn later(host: Host, source: host::Component) -> Self {
         Self(Arc::new(Inner { linked: OnceCell::new(), later: Some((host, source)) }))
     }
 

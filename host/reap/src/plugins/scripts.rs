@@ -1,0 +1,126 @@
+//! Policies that are scripts: where they lie, and what is known of one before it runs.
+//!
+//! A script needs no approval. It lies beside `reap.toml`, or in a folder that this file
+//! names, and there is no capability that could be granted.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use reap_core::clean;
+use reap_core::ids::PluginName;
+use reap_runtime::{Manifest, World};
+
+use super::PluginsError;
+use super::approvals::Standing;
+use super::catalogue::{Code, Entry, Found, unread};
+use super::origin::{Origin, shown};
+use crate::config::Config;
+use crate::files;
+use crate::paths::Paths;
+
+/// The ending of scripts.
+const SCRIPT: &str = "star";
+
+/// A person has to read it.
+const LARGEST_SCRIPT: u64 = 1 << 20;
+
+/// The folder of the operator's own scripts: beside `reap.toml`.
+fn policy_folder(config: &Config, paths: &Paths) -> PathBuf {
+    let beside = config.file.as_deref().and_then(Path::parent);
+    beside.unwrap_or(&paths.config).join("policies")
+}
+
+/// A folder that cannot be looked at, or a link that leads nowhere, is there: it may
+/// hold the rules that keep sessions.
+fn is_there(folder: &Path) -> bool {
+    !fs::symlink_metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// All scripts: of the folder beside `reap.toml`, and of each folder of plugins.
+pub(super) fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError> {
+    let policies = policy_folder(config, paths);
+    let own = (is_there(&policies) && !config.folders.contains(&policies)).then_some(&policies);
+    let mut entries = Vec::new();
+    for folder in config.folders.iter().chain(own) {
+        entries.extend(scripts(folder)?.iter().map(|file| from_script(file)));
+    }
+    Ok(entries)
+}
+
+/// The scripts of a folder, by name. What begins with a dot is some editor's.
+fn scripts(folder: &Path) -> Result<BTreeSet<PathBuf>, PluginsError> {
+    let wrong = |error| PluginsError::Folder { folder: folder.to_owned(), error };
+    let mut files = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(wrong)? {
+        let path = entry.map_err(wrong)?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.extension().is_some_and(|ending| ending == SCRIPT) {
+            files.insert(path);
+        }
+    }
+    Ok(files)
+}
+
+/// A script in this file. It is relied on from the start: it was put here by the
+/// operator, so one that cannot be loaded must not fall silent.
+pub(crate) fn from_script(file: &Path) -> Entry {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let read = PluginName::new(&*name)
+        .map_err(|error| format!("{}: {error}; give the file such a name", shown(file)))
+        .and_then(|name| {
+            let text = files::read_text(file, LARGEST_SCRIPT).map_err(|error| unread(file, &error))?;
+            let manifest = Manifest::of_script(name, &text);
+            Ok(Found { manifest, standing: Standing::Script, code: Code::Script(text) })
+        });
+    Entry {
+        name: clean::line(&name),
+        origin: Origin::File(file.to_owned()),
+        found: read,
+        relied_on: Some(World::Policy),
+    }
+}
+
+/// A script that comes with Reap.
+pub(crate) fn example(name: &'static str, text: &str) -> Entry {
+    let found = PluginName::new(name).map_err(|error| error.to_string()).map(|name| Found {
+        manifest: Manifest::of_script(name, text),
+        standing: Standing::Script,
+        code: Code::Script(text.to_owned()),
+    });
+    Entry { name: name.to_owned(), origin: Origin::Bundled, found, relied_on: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_found_beside_the_configuration_and_in_plugin_folders() {
+        let home = tempfile::tempdir().expect("a folder");
+        let policies = home.path().join("policies");
+        fs::create_dir(&policies).expect("made");
+        for name in ["mine.star", "mine.cases.toml", "No Name.star", ".#x.star"] {
+            fs::write(home.path().join(name), "").expect("written");
+        }
+        let paths = Paths::from_lookup(|name| (name == "HOME").then(|| home.path().into())).expect("found");
+        let config = Config::parse("[plugins]\nfolders = [\".\"]\n", &home.path().join("reap.toml"));
+        let config = config.expect("a good configuration");
+        fs::write(policies.join("rule.star"), "").expect("written");
+        let entries = gather(&config, &paths).expect("gathered");
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["No Name", "mine", "rule"]);
+        let error = entries[0].found.as_ref().expect_err("no name");
+        assert!(error.contains("lower-case letters"), "{error}");
+        for entry in &entries[1..] {
+            assert_eq!(entry.found.as_ref().expect("good").standing, Standing::Script);
+            assert_eq!(entry.relied_on, Some(World::Policy), "it must not fall silent");
+        }
+        fs::remove_dir_all(&policies).expect("ours");
+        assert_eq!(gather(&config, &paths).expect("gathered").len(), 2);
+        std::os::unix::fs::symlink("nowhere", &policies).expect("made");
+        let error = gather(&config, &paths).expect_err("it may have held rules").to_string();
+        assert!(error.contains("policies"), "{error}");
+    }
+}
