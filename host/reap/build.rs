@@ -133,7 +133,8 @@ fn embed(workspace: &Path, built: &Path, out: &Path) -> Result<(), Box<dyn Error
     for (package, folder) in GUESTS {
         let name =
             Path::new(folder).file_name().and_then(|name| name.to_str()).ok_or("a guest without a name")?;
-        copy(&wasm_of(built, package), &out.join(format!("{name}.wasm")))?;
+        let wasm = wasm_of(built, package);
+        copy(&wasm, &out.join(format!("{name}.wasm")))?;
         copy(&workspace.join(folder).join(format!("{name}.toml")), &out.join(format!("{name}.toml")))?;
         writeln!(
             table,

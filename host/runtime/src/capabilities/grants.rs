@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use reap_core::session::{Fact, Value};
 use regex::Regex;
@@ -42,7 +42,7 @@ pub(crate) struct Grants {
     /// How it may end processes.
     pub(crate) signals: Option<SignalsAsk>,
     /// What it may say to gateways, once its settings are known.
-    pub(crate) websocket: Option<WebsocketGrant>,
+    pub(crate) websocket: Option<Arc<WebsocketGrant>>,
     asks: Asks,
     /// Placeholders that stand in a message as numbers.
     numbers: BTreeSet<String>,
@@ -61,7 +61,7 @@ pub(crate) struct ProcessGrant {
 }
 
 /// Which files name the command lines of what may be left behind, and where in them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct LeftoversGrant {
     pub(crate) files: Vec<PathBuf>,
     later: Vec<Template>,
@@ -92,7 +92,7 @@ enum Hole {
 
 /// A pattern, made ready when it is needed first: of a command that ends sessions,
 /// most runs never ask.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pattern {
     text: String,
     ready: OnceLock<Option<Regex>>,
@@ -177,7 +177,7 @@ impl Grants {
     /// Adds the paths and the addresses that the operator's settings name.
     pub(crate) fn settle(&mut self, settings: &[Fact], network: &Network) -> Result<(), Incomplete> {
         self.add_paths(settings).map_err(Incomplete::Manifest)?;
-        self.websocket = WebsocketGrant::complete(&self.asks, settings, network)?;
+        self.websocket = WebsocketGrant::complete(&self.asks, settings, network)?.map(Arc::new);
         Ok(())
     }
 
