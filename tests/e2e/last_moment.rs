@@ -141,8 +141,8 @@ fn only_what_changed_is_left_alone() {
     });
     let items = ran.exits(5).json().at("/items");
     assert_eq!(items.find("/title", "changed").at("/outcome").text(), "skipped");
-    assert_eq!(items.find("/title", "same").at("/outcome").text(), "ended");
-    assert_eq!(items.find("/title", "elsewhere").at("/outcome").text(), "ended");
+    assert_eq!(items.find("/title", "same").at("/outcome").text(), "ended", "{items}");
+    assert_eq!(items.find("/title", "elsewhere").at("/outcome").text(), "ended", "{items}");
     assert!(changed.lives() && !same.lives() && !elsewhere.lives());
 }
 

@@ -100,9 +100,12 @@ pub(crate) fn of_each<P: Sync, T: Send>(
     }
     let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MOST_THREADS));
     thread::scope(|scope| {
-        let parts = all.chunks(all.len().div_ceil(threads)).map(|some| scope.spawn(|| part(some)));
+        let parts = all.chunks(all.len().div_ceil(threads));
+        // A machine that is short of threads is no reason to break.
+        let start = |some| thread::Builder::new().spawn_scoped(scope, move || part(some));
+        let started = parts.map(start).collect::<io::Result<Vec<_>>>()?;
         let mut whole = Vec::with_capacity(all.len());
-        for thread in parts.collect::<Vec<_>>() {
+        for thread in started {
             let broken = |_| io::Error::other("a thread that read /proc broke");
             whole.extend(thread.join().map_err(broken)??);
         }
