@@ -127,7 +127,7 @@ impl Found {
     /// Loads it with these settings, apart from any configuration.
     pub async fn load(&self, host: &Host, settings: &toml::Table) -> Result<Loaded, NotTried> {
         let config = self.alone(settings)?;
-        let Plugin { entry, state } = load::one(host, self.entry.clone(), &config).await?;
+        let Plugin { entry, state } = load::one(host, self.entry.clone(), &config, Loading::Now).await?;
         let ready = match state {
             State::Ready(ready) => ready,
             State::Failed(why) | State::Unapproved(why) => return Err(NotTried::Broken(why)),

@@ -37,7 +37,7 @@ pub struct Wrong {
 /// The host of a trial. Compiled plugins are kept as always: they are no state.
 fn host(paths: &Paths) -> Result<Host, NotTried> {
     let cache = paths.may_create(&paths.cache).is_ok().then(|| paths.cache.clone());
-    Ok(Host::new(HostOptions { cache })?)
+    Ok(Host::new(HostOptions { cache, keys: None })?)
 }
 
 /// Runs all golden cases.

@@ -8,7 +8,7 @@ use reap_runtime::{
 
 use super::approvals::Standing;
 use super::catalogue::{Entry, Found, table};
-use super::{Loading, Plugin, Ready, Running, State};
+use super::{Loading, Origin, Plugin, Ready, Running, State};
 use crate::config::{BackendConfig, Config, ConfigError, Mode, PolicyConfig, RawSetting, complete, line_of};
 use crate::side_by_side::side_by_side;
 

@@ -95,7 +95,7 @@ impl Drop for Connection {
 
 impl State {
     fn websocket_grant(&self) -> Option<&WebsocketGrant> {
-        self.shared.grants.websocket.as_ref()
+        self.shared.grants.websocket.as_deref()
     }
 
     /// The address that a plugin names, if it may go there.
