@@ -60,7 +60,7 @@ fn sessions<'a>(parts: &Parts<'a>) -> Sessions<'a> {
     all
 }
 
-fn parameter<'a>(def: &'a Def, at: usize) -> Option<&'a str> {
+fn parameter(def: &Def, at: usize) -> Option<&str> {
     let name = def.params.get(at)?.node.ident()?;
     Some(&name.node.ident)
 }
