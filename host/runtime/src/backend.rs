@@ -17,9 +17,9 @@ use crate::bindings::{backend_exports, types};
 use crate::call::{Call, Reply, call};
 use crate::capabilities::ending::{EndingCall, PermitHandle, Slot};
 use crate::capabilities::log::LogLine;
-use crate::lazy::Lazy;
 use crate::convert;
 use crate::error::CallError;
+use crate::lazy::Lazy;
 use crate::process::alive;
 use crate::state::{Refusal, Shared, State};
 

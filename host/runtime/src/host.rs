@@ -281,8 +281,8 @@ impl Host {
 
     /// What all calls to this plugin share.
     fn shared(&self, manifest: &Manifest, origin: &str, limits: Limits) -> Result<Shared, LoadError> {
-        let grants =
-            Grants::complete(manifest).map_err(|why| LoadError::Manifest { origin: origin.to_owned(), why })?;
+        let grants = Grants::complete(manifest)
+            .map_err(|why| LoadError::Manifest { origin: origin.to_owned(), why })?;
         let mut shared =
             Shared::new(manifest.name.clone(), manifest.world, origin.to_owned(), limits, grants);
         shared.keys.clone_from(&self.keys);

@@ -43,9 +43,7 @@ mod wasi;
 pub use backend::{Backend, Care, Report};
 pub use capabilities::log::{Level, LogLine};
 pub use error::{CallError, HostError, LoadError};
-pub use host::{
-    Code, Component, Description, Host, HostOptions, Prepared, Setting, SettingKind, Source,
-};
+pub use host::{Code, Component, Description, Host, HostOptions, Prepared, Setting, SettingKind, Source};
 pub use limits::Limits;
 pub use manifest::{Manifest, ManifestError, World};
 pub use network::Network;

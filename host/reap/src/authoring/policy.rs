@@ -13,7 +13,7 @@ use crate::config::{Config, ConfigError, PolicyConfig, RawSetting};
 use crate::files;
 use crate::paths::Paths;
 use crate::plugins::catalogue::{self, Entry};
-use crate::plugins::{Origin, Plugin, PluginsError, Running, State, load, scripts};
+use crate::plugins::{Loading, Origin, Plugin, PluginsError, Running, State, load, scripts};
 use crate::voter::Voter;
 
 /// Why a policy could not be tried.

@@ -27,7 +27,7 @@ fn scripts_and_components_vote_alike() {
     runtime.expect("a scheduler").block_on(async {
         let home = tempfile::tempdir().expect("a folder");
         let paths = Paths::from_lookup(|name| (name == "HOME").then(|| home.path().into())).expect("found");
-        let host = Host::new(HostOptions { cache: None }).expect("a host");
+        let host = Host::new(HostOptions::default()).expect("a host");
         let bundled = gather(&Config::default(), &paths).expect("gathered");
         for example in &EXAMPLES {
             let component = bundled.iter().find(|entry| entry.name == example.name).expect("of that name");
