@@ -24,6 +24,9 @@ use crate::trap::Trap;
 /// Answers that are to come in the opposite order wait so long for more questions.
 const GATHERING: Duration = Duration::from_millis(30);
 
+/// Methods that a gateway has and does not tell of.
+const UNTOLD: [&str; 2] = ["sessions.usage", "sessions.resolve"];
+
 /// A gateway that is none.
 #[derive(Debug)]
 pub struct StandIn {
@@ -337,7 +340,8 @@ impl Line<'_> {
         self.known = true;
         self.shared.logins.fetch_add(1, Ordering::SeqCst);
         self.scope = scopes.iter().max().copied();
-        let methods: Vec<&str> = METHODS.iter().filter(|one| one.old || !old).map(|one| one.name).collect();
+        let told = METHODS.iter().filter(|one| (one.old || !old) && !UNTOLD.contains(&one.name));
+        let methods: Vec<&str> = told.map(|one| one.name).collect();
         let state = self.shared.state();
         let mut server = json!({"version": "2026.9.6", "connId": uuid()});
         if !old {

@@ -85,8 +85,11 @@ pub fn run(state: &mut State, caller: &Caller<'_>) -> Answer {
     state.tasks.push(task("automation_run", &job.name, "", Some(&key), &run));
     if !job.message.contains("HANG") {
         finish(state, &key);
-        // The row of a run that went well is taken away at once.
-        state.rows.remove(&key);
+        // The row of a run that went well is taken away at once; the job's own stays.
+        let tokens = state.rows.remove(&key).and_then(|row| row.tokens);
+        if let Some(base) = state.rows.get_mut(&base) {
+            base.tokens = tokens;
+        }
         let (key, session_id) = (Some(key), Some(session_id.clone()));
         state.runs.push(Run { job: id.to_owned(), status: "ok", key, session_id, error: None });
     }
