@@ -12,9 +12,10 @@ const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
 
 /// The bundled guests: package, and the folder that holds its manifest.
-const GUESTS: [(&str, &str); 6] = [
+const GUESTS: [(&str, &str); 7] = [
     ("reap-plugin-tmux", "plugins/tmux"),
     ("reap-plugin-kiro-cli", "plugins/kiro-cli"),
+    ("reap-plugin-openclaw", "plugins/openclaw"),
     ("reap-policy-dead-panes", "policies/dead-panes"),
     ("reap-policy-idle-shell", "policies/idle-shell"),
     ("reap-policy-kiro-orphans", "policies/kiro-orphans"),
