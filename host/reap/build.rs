@@ -12,7 +12,7 @@ const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
 
 /// The bundled guests: package, and the folder that holds its manifest.
-const GUESTS: [(&str, &str); 7] = [
+const GUESTS: [(&str, &str); 8] = [
     ("reap-plugin-tmux", "plugins/tmux"),
     ("reap-plugin-kiro-cli", "plugins/kiro-cli"),
     ("reap-plugin-openclaw", "plugins/openclaw"),
@@ -20,6 +20,7 @@ const GUESTS: [(&str, &str); 7] = [
     ("reap-policy-idle-shell", "policies/idle-shell"),
     ("reap-policy-kiro-orphans", "policies/kiro-orphans"),
     ("reap-policy-kiro-stale-locks", "policies/kiro-stale-locks"),
+    ("reap-policy-openclaw-orphans", "policies/openclaw-orphans"),
 ];
 
 /// What the guests are made from. Folders that builds write into must not be

@@ -3,6 +3,7 @@
 
 #[path = "../openclaw/mod.rs"]
 mod cases;
+mod traps;
 
 use cases::{Gateway, for_all_cases};
 use reap_openclaw_stand_in::StandIn;

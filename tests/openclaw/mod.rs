@@ -3,11 +3,15 @@
 //! and not with the other is a fault of the stand-in.
 
 pub mod protocol;
+pub mod reaping;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use reap_openclaw_stand_in::{Client, Login, Refused};
 use serde_json::{Value, json};
 
-use crate::support::until;
+use crate::support::{World, until};
 
 /// A gateway, whichever it is.
 pub trait Gateway {
@@ -36,10 +40,32 @@ macro_rules! for_all_cases {
             protocol::cron_runs,
             protocol::sub_agents,
             protocol::crash,
+            reaping::hidden_sessions_are_listed,
+            reaping::a_plan_names_the_dead_and_no_other,
+            reaping::an_end_is_soft,
+            reaping::an_end_is_hard_where_that_is_wanted,
+            reaping::another_session_has_the_key,
+            reaping::a_run_has_begun,
+            reaping::commands_end_with_their_session,
+            reaping::a_command_without_its_session,
+            reaping::after_a_crash_there_is_a_grace,
         }
     };
 }
 pub(crate) use for_all_cases;
+
+/// A world in which Reap looks at this gateway and at nothing else.
+pub fn world(gateway: &dyn Gateway, settings: &str, more: &str) -> World {
+    let world = World::bare();
+    let file = world.write("home/token", gateway.token());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("our own file");
+    world.configure(&format!(
+        "[backends.openclaw]\ngateways = [\"{}\"]\n{settings}\n[backends.openclaw.secrets]\ntoken = \"file:{}\"\n{more}",
+        gateway.url(),
+        file.display()
+    ));
+    world
+}
 
 /// A connection that may do everything.
 #[track_caller]

@@ -85,6 +85,7 @@ pub fn all(wire: &dyn Wire, hello: &Hello, now: Timestamp) -> Result<Scene, Erro
     let hidden: Vec<String> =
         told.into_iter().filter(|key| !key.is_empty() && !listed.contains(key.as_str())).collect();
     scene.look_at(wire, &hidden, false);
+    scene.share_life();
     Ok(scene)
 }
 
@@ -102,6 +103,9 @@ pub fn of_keys(wire: &dyn Wire, hello: &Hello, keys: &[String]) -> Scene {
     }
     let about: Vec<String> = about.into_iter().collect();
     scene.look_at(wire, &about, true);
+    let twins = scene.twins();
+    scene.look_at(wire, &twins, true);
+    scene.share_life();
     scene
 }
 
@@ -156,6 +160,26 @@ impl Scene {
                 self.take(row, live);
             }
             None => self.take(row, None),
+        }
+    }
+
+    /// The last runs of the jobs whose own sessions were looked at, and which were not.
+    fn twins(&self) -> Vec<String> {
+        let jobs = self.rows.iter().map(|seen| &seen.row);
+        let jobs = jobs.filter(|row| key::job(&row.key).is_some() && !key::is_cron_run(&row.key));
+        let runs = jobs.filter_map(|row| Some(format!("{}:run:{}", row.key, row.session_id.as_ref()?)));
+        runs.filter(|run| !self.rows.iter().any(|seen| seen.row.key == *run)).collect()
+    }
+
+    /// A job's own key and the key of its last run mean one session: to archive either
+    /// would end what runs under the other.
+    fn share_life(&mut self) {
+        let live = self.rows.iter().filter(|seen| seen.live == Some(true));
+        let live: BTreeSet<String> = live.filter_map(|seen| seen.row.session_id.clone()).collect();
+        for seen in &mut self.rows {
+            if seen.row.session_id.as_ref().is_some_and(|id| live.contains(id)) {
+                seen.live = Some(true);
+            }
         }
     }
 

@@ -135,6 +135,22 @@ fn keys_are_looked_at_closely() {
     assert_eq!(scene.rows.len(), 1);
 }
 
+/// The job's own key means the session of its last run.
+#[test]
+fn two_keys_of_one_session_live_together() {
+    let job = "agent:main:cron:j";
+    let script = script();
+    let row = json!({"key": job, "sessionId": "r", "hasActiveRun": false});
+    script.say("sessions.list", vec![gives(&json!({"sessions": [row], "totalCount": 1, "hasMore": false}))]);
+    describe(&script, RUN, json!({"sessionId": "r", "status": "running"}));
+    history(&script, RUN, "r", true);
+    assert_eq!(live(&look(&script), job), Some(true));
+    describe(&script, job, json!({"sessionId": "r"}));
+    history(&script, job, "r", false);
+    let hello = Hello::read(HELLO, 0).expect("it is right");
+    assert_eq!(live(&of_keys(&script, &hello, &[job.to_owned()]), job), Some(true));
+}
+
 #[test]
 fn the_answer_of_another_second_is_asked_for() {
     let limit = |now| usage_asked(now).params["limit"].clone();
