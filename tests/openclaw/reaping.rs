@@ -150,7 +150,7 @@ pub fn an_end_is_hard_where_that_is_wanted(gateway: &mut dyn Gateway) {
     let world = super::world(gateway, "", "");
     client.make(key);
     client.run(key, "HANG");
-    world.reap(&["kill", "--yes", key]).exits(4);
+    world.reap(&["kill", "--yes", key]).exits(5).says(&["a run is under way in it"]);
     assert!(client.is_live(key));
     world.reap(&["kill", "--yes", "--force", key]).exits(0);
     assert_eq!(client.describe(key), Value::Null);
