@@ -276,10 +276,12 @@ fn the_keys_of_the_configuration_are_those_of_the_tables() {
     for (kind, name) in [
         ("backends", "tmux"),
         ("backends", "kiro-cli"),
+        ("backends", "openclaw"),
         ("policies", "dead-panes"),
         ("policies", "idle-shell"),
         ("policies", "kiro-orphans"),
         ("policies", "kiro-stale-locks"),
+        ("policies", "openclaw-orphans"),
     ] {
         let (any, table) = (format!("{kind}.NAME"), format!("{kind}.{name}"));
         assert_eq!(keys(&[&any, &table]), valid(&world, &format!("[{table}]")), "{table}");
@@ -326,7 +328,16 @@ fn the_documented_defaults_are_the_defaults() {
     assert_eq!((said.keep, said.daemon), (none.keep, none.daemon));
     let world = World::bare();
     let file = world.write("whole.toml", block).to_string_lossy().into_owned();
-    for plugin in ["tmux", "kiro-cli", "dead-panes", "idle-shell", "kiro-orphans", "kiro-stale-locks"] {
+    for plugin in [
+        "tmux",
+        "kiro-cli",
+        "openclaw",
+        "dead-panes",
+        "idle-shell",
+        "kiro-orphans",
+        "kiro-stale-locks",
+        "openclaw-orphans",
+    ] {
         let inspect = |more: &[&str]| {
             let shown = world.reap(&[&["plugin", "inspect", plugin], more].concat()).exits(0).stdout;
             shown.split_once("\nCounters").expect("its counters").0.to_owned()

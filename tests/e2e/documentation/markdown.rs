@@ -9,12 +9,13 @@ pub struct Page {
 }
 
 /// All pages for users, and those for people who carry on the work.
-pub const PAGES: [Page; 11] = [
+pub const PAGES: [Page; 12] = [
     Page { name: "README.md", text: include_str!("../../../README.md") },
     Page { name: "docs/guide.md", text: include_str!("../../../docs/guide.md") },
     Page { name: "docs/configuration.md", text: include_str!("../../../docs/configuration.md") },
     Page { name: "docs/daemon.md", text: include_str!("../../../docs/daemon.md") },
     Page { name: "docs/kiro-cli.md", text: include_str!("../../../docs/kiro-cli.md") },
+    Page { name: "docs/openclaw.md", text: include_str!("../../../docs/openclaw.md") },
     Page { name: "docs/api.md", text: include_str!("../../../docs/api.md") },
     Page { name: "docs/json.md", text: include_str!("../../../docs/json.md") },
     Page { name: "docs/architecture.md", text: include_str!("../../../docs/architecture.md") },
