@@ -126,6 +126,8 @@ fn launch(world: &World, installed: &Installed, port: u16) -> Process {
     command.stdout(log.try_clone().expect("a second descriptor")).stderr(log);
     command.env("OPENCLAW_HOME", world.path("home")).env("OPENCLAW_STATE_DIR", world.path("gateway"));
     command.env("OPENCLAW_CONFIG_PATH", world.path("gateway.json"));
+    // Worlds name a port at which nobody listens.
+    command.env("OPENCLAW_GATEWAY_PORT", port.to_string());
     for (name, value) in [
         ("SKIP_CHANNELS", "1"),
         ("DISABLE_BONJOUR", "1"),
