@@ -14,14 +14,16 @@ const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "guest";
 
 /// The bundled guests: package, and the folder that holds its manifest.
-const GUESTS: [(&str, &str); 7] = [
+const GUESTS: [(&str, &str); 9] = [
     ("reap-plugin-tmux", "plugins/tmux"),
     ("reap-plugin-kiro-cli", "plugins/kiro-cli"),
+    ("reap-plugin-openclaw", "plugins/openclaw"),
     ("reap-policy-dead-panes", "policies/dead-panes"),
     ("reap-policy-idle-shell", "policies/idle-shell"),
     ("reap-policy-kiro-leaked-mcp", "policies/kiro-leaked-mcp"),
     ("reap-policy-kiro-orphans", "policies/kiro-orphans"),
     ("reap-policy-kiro-stale-locks", "policies/kiro-stale-locks"),
+    ("reap-policy-openclaw-orphans", "policies/openclaw-orphans"),
 ];
 
 /// The guest that runs scripts. It is no plugin by itself.

@@ -277,11 +277,13 @@ fn the_keys_of_the_configuration_are_those_of_the_tables() {
     for (kind, name) in [
         ("backends", "tmux"),
         ("backends", "kiro-cli"),
+        ("backends", "openclaw"),
         ("policies", "dead-panes"),
         ("policies", "idle-shell"),
         ("policies", "kiro-leaked-mcp"),
         ("policies", "kiro-orphans"),
         ("policies", "kiro-stale-locks"),
+        ("policies", "openclaw-orphans"),
     ] {
         let (any, table) = (format!("{kind}.NAME"), format!("{kind}.{name}"));
         assert_eq!(keys(&[&any, &table]), valid(&world, &format!("[{table}]")), "{table}");
@@ -331,11 +333,13 @@ fn the_documented_defaults_are_the_defaults() {
     for plugin in [
         "tmux",
         "kiro-cli",
+        "openclaw",
         "dead-panes",
         "idle-shell",
         "kiro-leaked-mcp",
         "kiro-orphans",
         "kiro-stale-locks",
+        "openclaw-orphans",
     ] {
         let inspect = |more: &[&str]| {
             let shown = world.reap(&[&["plugin", "inspect", plugin], more].concat()).exits(0).stdout;

@@ -25,6 +25,7 @@ mod last_moment;
 mod leftovers;
 mod locks;
 mod names;
+mod openclaw;
 mod outage;
 mod output;
 mod plugins;

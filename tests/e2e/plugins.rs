@@ -221,7 +221,7 @@ fn a_cache_that_others_may_write_is_not_used() {
     let files = fs::read_dir(&folder).expect("it can be read").count();
     assert_eq!(
         files,
-        3 * 7,
+        3 * 9,
         "of each bundled plugin code, checksum and description, and no engine where there is no script"
     );
 

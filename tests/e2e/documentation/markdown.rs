@@ -15,6 +15,7 @@ pub const PAGES: [Page; 12] = [
     Page { name: "docs/configuration.md", text: include_str!("../../../docs/configuration.md") },
     Page { name: "docs/daemon.md", text: include_str!("../../../docs/daemon.md") },
     Page { name: "docs/kiro-cli.md", text: include_str!("../../../docs/kiro-cli.md") },
+    Page { name: "docs/openclaw.md", text: include_str!("../../../docs/openclaw.md") },
     Page { name: "docs/api.md", text: include_str!("../../../docs/api.md") },
     Page { name: "docs/json.md", text: include_str!("../../../docs/json.md") },
     Page { name: "docs/architecture.md", text: include_str!("../../../docs/architecture.md") },

@@ -172,6 +172,8 @@ impl World {
         command.env("HOME", self.path("home")).env("TMUX_TMPDIR", self.path("tmux"));
         command.env("XDG_CONFIG_HOME", self.path("config")).env("XDG_STATE_HOME", self.path("state"));
         command.env("XDG_RUNTIME_DIR", self.path("run")).env("XDG_CACHE_HOME", &self.cache);
+        // Where nobody listens: the user's own gateway may be at the usual port.
+        command.env("OPENCLAW_GATEWAY_PORT", "1");
         command.env(MARK, &self.id);
         command
     }

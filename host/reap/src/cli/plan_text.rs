@@ -21,7 +21,8 @@ pub fn planned(plan: &Plan, now: Timestamp, screen: Screen) -> String {
         let _ = writeln!(
             text,
             "{}",
-            Style::Strong.paint(&format!("To end: {}", count(plan.items.len())), colours)
+            Style::Strong
+                .paint(&format!("To end: {}{}", count(plan.items.len()), held_tokens(&plan.items)), colours)
         );
         text.push_str(&items(&plan.items, now).fit("  ", screen).render("  ", colours));
     }
@@ -44,6 +45,15 @@ pub fn held(held: &[Held], colours: bool) -> String {
     let word = Style::Warn.paint("Held", colours);
     let line = |held: &Held| format!("{word}: {}: {}\n", held.backend, clean::line(&held.reason));
     held.iter().map(line).collect()
+}
+
+/// What their contexts hold, where any of them says so.
+fn held_tokens(items: &[Item]) -> String {
+    let told: Vec<u64> = items.iter().filter_map(|item| item.tokens).collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    format!(", {} tokens", told.into_iter().fold(0, u64::saturating_add))
 }
 
 /// "3 sessions".

@@ -311,11 +311,13 @@ mod tests {
             [
                 "tmux",
                 "kiro-cli",
+                "openclaw",
                 "dead-panes",
                 "idle-shell",
                 "kiro-leaked-mcp",
                 "kiro-orphans",
-                "kiro-stale-locks"
+                "kiro-stale-locks",
+                "openclaw-orphans"
             ]
         );
         assert!(entries.iter().all(|entry| entry.found.is_ok()), "{entries:?}");

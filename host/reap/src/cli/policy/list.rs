@@ -1,7 +1,7 @@
 //! `reap policy list`.
 
 use reap::plugins::approvals::Standing;
-use reap::plugins::{Plugin, Plugins, State};
+use reap::plugins::{Loading, Plugin, Plugins, State};
 use reap::runtime::World;
 use reap::{Config, Paths};
 
@@ -14,7 +14,7 @@ use crate::cli::table::{Cell, Table};
 pub struct Args {}
 
 pub async fn run(_: &Args, config: &Config, paths: &Paths, ui: &mut Ui) -> Result<Exit, CliError> {
-    let plugins = ui.during("preparing the plugins", Plugins::load(config, paths)).await?;
+    let plugins = ui.during("preparing the plugins", Plugins::load(config, paths, Loading::Now)).await?;
     let mut table = Table::new(&["NAME", "WRITTEN AS", "MODE", "ASKED ABOUT", "STATE"]);
     plugins.iter().filter(|plugin| is_policy(plugin)).for_each(|plugin| table.row(row(plugin, config)));
     ui.print(&table.render("", ui.colours()));
