@@ -9,7 +9,7 @@ pub struct Page {
 }
 
 /// All pages for users, and those for people who carry on the work.
-pub const PAGES: [Page; 12] = [
+pub const PAGES: [Page; 13] = [
     Page { name: "README.md", text: include_str!("../../../README.md") },
     Page { name: "docs/guide.md", text: include_str!("../../../docs/guide.md") },
     Page { name: "docs/configuration.md", text: include_str!("../../../docs/configuration.md") },
