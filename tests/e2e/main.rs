@@ -22,6 +22,7 @@ mod inside;
 mod journal;
 mod kiro;
 mod last_moment;
+mod lazily;
 mod leftovers;
 mod locks;
 mod names;

@@ -485,6 +485,11 @@ impl Host {
             self.cache.remember(digest, description);
         }
     }
+
+    #[cfg(test)]
+    pub(crate) fn remembers(&self, digest: &str, description: &Description) {
+        self.cache.remember(digest, description);
+    }
 }
 
 /// The manifest of a script, with what the script says of itself.

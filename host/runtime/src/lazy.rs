@@ -78,3 +78,44 @@ impl<W: World> Lazy<W> {
         code.cloned().map_err(|error| CallError::Unloaded { call, why: error.to_string() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Code, Component, Description, HostOptions, Source};
+    use crate::{Limits, Manifest};
+
+    /// What lies in the cache may be wrong. It is believed until the code is needed, and
+    /// then the call fails; a failed vote is one to keep.
+    #[tokio::test]
+    async fn code_that_cannot_be_loaded_is_a_failure_of_the_call() {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let cache = dir.path().join("cache");
+        let host = Host::new(HostOptions { cache: Some(cache), keys: None }).expect("a host");
+        let manifest = "name = \"mine\"\nversion = \"1\"\nworld = \"policy\"\nsummary = \"s\"\n";
+        let source = Source {
+            manifest: Manifest::parse(manifest, "mine.toml").expect("a good manifest"),
+            code: Code::Component(Component::new(&b"no component"[..])),
+            origin: "mine.wasm".to_owned(),
+        };
+        let limits = Limits::for_policy();
+        assert!(host.recall(source.clone(), limits.clone()).expect("complete").is_none(), "nothing is known");
+        let Code::Component(component) = &source.code else { panic!("it is one") };
+        let description = Description {
+            name: "mine".to_owned(),
+            version: "1".to_owned(),
+            summary: "s".to_owned(),
+            settings: Vec::new(),
+        };
+        host.remembers(&component.digest, &description);
+        let known = host.recall(source.clone(), limits.clone()).expect("complete").expect("known");
+        let policy = known.into_policy(Vec::new()).await.expect("nothing is loaded yet");
+        for _ in 0..2 {
+            let error = policy.configure().await.expect_err("it is no component");
+            assert!(matches!(error, CallError::Unloaded { call: "configure", .. }), "{error}");
+            assert!(error.to_string().contains("mine.wasm"), "{error}");
+        }
+        let other = Limits { memory_bytes: 1, ..limits };
+        assert!(host.recall(source, other).expect("complete").is_none(), "it may not fit into other limits");
+    }
+}
