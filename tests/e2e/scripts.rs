@@ -134,6 +134,41 @@ fn a_script_that_cannot_be_loaded_keeps_everything() {
     assert!(!session.lives());
 }
 
+/// The bundled policy of that name may keep less, and a name with a slip in it is no
+/// reason to keep nothing.
+#[test]
+fn a_script_whose_name_cannot_be_used_keeps_everything() {
+    let idle = "[policies.idle-shell]\nafter = \"0s\"\n";
+    let world = World::with(idle);
+    let session = world.server("main").shell("idle");
+    let idle_shell = || votes(&world, "idle").find("/policy", "idle-shell").at("/vote").to_string();
+    holds("a shell that waits", || idle_shell().contains("orphan"));
+    let items = || world.reap(&["cleanup", "--dry-run", "--json"]).exits(0).json().at("/items").list().len();
+    assert_eq!(items(), 1);
+    for (file, name, words) in [
+        ("keep_ci", "keep-ci", "Rename the file, to keep-ci.star for example"),
+        ("Keep", "keep", "Rename the file, to keep.star for example"),
+        ("idle-shell", "idle-shell-script", "the name idle-shell is taken by the bundled one"),
+    ] {
+        put(&world, file, "def decide(s):\n    return keep(\"always\")\n");
+        let ran = world.reap(&["cleanup", "--yes", "--json"]).exits(0);
+        let ran = ran.says(&[&format!("{file}.star"), words, &format!("[policies.{name}]")]);
+        assert!(ran.json().at("/items").list().is_empty(), "{file}");
+        let vote = votes(&world, "idle").find("/policy", name);
+        assert_eq!((vote.at("/vote").text(), vote.at("/fault").flag()), ("keep", true), "{file}");
+        assert!(idle_shell().contains("orphan"), "the one that comes with Reap goes on");
+        world.reap(&["plugin", "list"]).exits(0).says(&[name]);
+
+        world.configure(&format!("{idle}[policies.{name}]\nmode = \"off\"\n"));
+        assert_eq!(items(), 1, "the operator does without {file}");
+        world.configure(idle);
+        assert_eq!(items(), 0, "{file}");
+        fs::remove_file(world.path(format!("config/reap/policies/{file}.star"))).expect("it is ours");
+        assert_eq!(items(), 1, "{file} is gone");
+    }
+    assert!(session.lives());
+}
+
 /// Found only when it runs: the line, and the session that it was about.
 #[test]
 fn a_script_that_fails_keeps_everything_and_says_where() {
@@ -204,7 +239,7 @@ fn a_new_rule_passes_its_cases_in_an_empty_folder() {
     reap(&["policy", "check", "rule"]).exits(0).says(&["no mistake found"]);
     reap(&["policy", "new", "rule"]).exits(1).says(&["rule.star cannot be written"]);
     reap(&["policy", "new", "mine", "--from", "kiro-orphans"]).exits(0);
-    reap(&["policy", "test", "mine", "rule.star"]).exits(0).says(&["mine: 14 cases", "rule: 5 cases"]);
+    reap(&["policy", "test", "mine", "rule.star"]).exits(0).says(&["mine: 17 cases", "rule: 5 cases"]);
     reap(&["policy", "new", "x", "--from", "nothing"]).exits(3).says(&["idle-shell"]);
     reap(&["policy", "new", "No Name"]).exits(2);
     reap(&["policy", "test", "nothing"]).exits(3).says(&["there is no policy nothing", "nothing.star"]);

@@ -20,13 +20,17 @@ const SHORTEST: Span = Span::from_millis(500);
 
 /// The percentage between two looks at a session, so much time apart; `known` is the one
 /// between earlier looks. Nothing where the backend tells no times, and where one of the
-/// processes has ended since, and has taken its time along.
+/// processes has ended since, and has taken its time along: while others work, the sum
+/// need not fall for that, and is too small.
 pub(crate) fn between(known: Option<u32>, before: &Session, now: &Session, passed: Span) -> Option<u32> {
-    let now = used(now)?;
+    let total = used(now)?;
     if passed < SHORTEST {
         return known;
     }
-    let used = now.millis().checked_sub(used(before)?.millis())?;
+    if !before.processes.iter().all(|process| now.processes.contains(process)) {
+        return None;
+    }
+    let used = total.millis().checked_sub(used(before)?.millis())?;
     Some(u32::try_from(used.saturating_mul(100) / passed.millis()).unwrap_or(u32::MAX))
 }
 
@@ -46,6 +50,7 @@ fn used(session: &Session) -> Option<Span> {
 mod tests {
     use super::*;
     use crate::samples::session;
+    use crate::session::ProcessId;
 
     fn used_so_far(millis: Option<u64>) -> Session {
         let value = |millis| Value::Span { span: Span::from_millis(millis) };
@@ -73,5 +78,24 @@ mod tests {
         let text = Fact { name: CPU.to_owned(), value: Value::Text("much".to_owned()) };
         let odd = Session { extra: vec![text], ..session("$1") };
         assert_eq!(between(Some(7), &odd, &odd, Span::from_secs(30)), None);
+    }
+
+    #[test]
+    fn who_has_ended_took_its_time_along() {
+        let of = |pids: &[(u32, u64)], millis| {
+            let processes = pids.iter().map(|&(pid, started)| ProcessId { pid, started }).collect();
+            Session { processes, ..used_so_far(Some(millis)) }
+        };
+        let before = of(&[(7, 1), (8, 1)], 5_000);
+        let cases: [(&str, &[(u32, u64)], Option<u32>); 4] = [
+            ("the same", &[(7, 1), (8, 1)], Some(50)),
+            ("in another order, and one more", &[(9, 2), (8, 1), (7, 1)], Some(50)),
+            ("one has ended, another works", &[(7, 1)], None),
+            ("one has ended, another has its pid", &[(7, 1), (8, 2)], None),
+        ];
+        for (what, pids, expected) in cases {
+            let percent = between(Some(7), &before, &of(pids, 20_000), Span::from_secs(30));
+            assert_eq!(percent, expected, "{what}");
+        }
     }
 }

@@ -190,13 +190,12 @@ impl Reap {
     /// and stops no other.
     pub async fn observe(&self) -> Observation {
         let at = now(); // before the answers: idle times come out shorter rather than longer
-        let asked: Vec<&Backend> = self.asked().collect();
-        let work = asked.iter().map(|backend| (*backend).clone());
-        let work = work.map(|backend| async move { backend.discover().await }).collect();
+        let work =
+            self.backends.iter().cloned().map(|backend| async move { backend.discover().await }).collect();
         let answers = side_by_side(work).await;
         let mut observation =
             Observation { at, listings: Vec::new(), faults: self.plugins.missing_backends() };
-        for (backend, answer) in asked.into_iter().zip(answers) {
+        for (backend, answer) in self.backends.iter().zip(answers) {
             let fault = match answer {
                 Ok(Ok(listings)) => {
                     observation.listings.extend(listings);
@@ -214,24 +213,20 @@ impl Reap {
         observation
     }
 
-    /// The backends that may have something to tell. One that is loaded is always asked:
-    /// what it told of before must not be left standing.
-    fn asked(&self) -> impl Iterator<Item = &Backend> {
-        self.backends.iter().filter(|backend| !backend.is_needless())
-    }
-
     /// Loads the policies that may have a vote on what the backends will tell. The
     /// backends come first: they are waited for.
     async fn warm_up(&self) {
-        let mut backends: Vec<PluginName> = Vec::new();
-        for backend in self.asked() {
+        let mut telling: Vec<PluginName> = Vec::new();
+        for backend in &self.backends {
             backend.warm_up().await;
-            backends.push(backend.name().clone());
+            if !backend.has_nothing() {
+                telling.push(backend.name().clone());
+            }
         }
         for voter in &self.voters {
             let select = voter.select.as_ref();
             if let Ok(policy) = &voter.voice
-                && select.is_none_or(|select| select.strangers(&backends).is_empty())
+                && select.is_none_or(|select| select.strangers(&telling).is_empty())
             {
                 policy.warm_up().await;
             }

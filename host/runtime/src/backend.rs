@@ -86,10 +86,10 @@ impl Backend {
         self.shared.take_log()
     }
 
-    /// Whether it is not loaded and would have nothing to look at. A program that looks
-    /// once need not ask it then.
-    pub fn is_needless(&self) -> bool {
-        !self.code.is_loaded() && self.shared.grants.is_needless()
+    /// Whether it will have no session to tell of: none of the files is there that it
+    /// needs for that. A guess, which only saves the loading of what would vote on them.
+    pub fn has_nothing(&self) -> bool {
+        self.shared.grants.needed_paths_are_missing()
     }
 
     /// Loads its code, if it is not loaded. What is wrong with it the next call will tell.

@@ -2,9 +2,10 @@
 //!
 //! Loading compiled code is as good as running it, so the folder must be this
 //! user's alone, and a file is used only when its name fits the plugin and the
-//! engine and its content fits the checksum that lies beside it. Anything else is a
-//! miss: the plugin is compiled again and the file replaced. A file is never
-//! overwritten in place: it is mapped into memory, and another run may run it.
+//! engine and its content fits its checksum: that of code lies beside it, that of a
+//! description is its first line. Anything else is a miss: the plugin is compiled
+//! again and the file replaced. A file is never overwritten in place: it is mapped
+//! into memory, and another run may run it.
 //!
 //! The checksum finds accidents, a cut or a flipped bit. Whoever may write into the
 //! folder could have any checksum fit, so a cryptographic one would add nothing but
@@ -81,7 +82,13 @@ impl Cache {
         if size > LARGEST_DESCRIPTION {
             return None;
         }
-        serde_json::from_slice(&fs::read(path).ok()?).ok()
+        let bytes = fs::read(path).ok()?;
+        let (noted, text) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n')? + 1);
+        // A flipped digit in a fallback still reads well, and would change votes.
+        if noted != checksum(text).as_bytes() {
+            return None;
+        }
+        serde_json::from_slice(text).ok()
     }
 
     /// Keeps that for the next run. It only saves that one some time: where it cannot
@@ -92,7 +99,8 @@ impl Cache {
             return;
         }
         if let Ok(text) = serde_json::to_vec(description) {
-            let _ = keep(folder, &self.path(folder, digest, "json"), &text); // see above
+            let summed = [checksum(&text).as_bytes(), text.as_slice()].concat();
+            let _ = keep(folder, &self.path(folder, digest, "json"), &summed); // see above
         }
     }
 
@@ -168,16 +176,20 @@ fn checksum_of(path: &Path) -> std::io::Result<String> {
     }
 }
 
+fn checksum(bytes: &[u8]) -> String {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(bytes);
+    shown(sum, bytes.len())
+}
+
 fn shown(sum: crc32fast::Hasher, bytes: usize) -> String {
     format!("{:08x} {bytes}\n", sum.finalize())
 }
 
 /// Writes the code, and then its checksum: what is cut in between is a miss.
 fn keep_code(folder: &Path, path: &Path, code: &[u8]) -> Result<(), CacheError> {
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(code);
     keep(folder, path, code)?;
-    keep(folder, &path.with_extension("sum"), shown(sum, code.len()).as_bytes())
+    keep(folder, &path.with_extension("sum"), checksum(code).as_bytes())
 }
 
 /// Writes a file beside its place and puts it there when it is whole.
@@ -304,10 +316,18 @@ mod tests {
         assert_eq!(place.cache.recall(NAME), Some(description()));
         assert_eq!(place.cache.recall(&NAME.replace('0', "1")), None, "another plugin");
         let path = place.cache.path(&place.folder, NAME, "json");
-        for damage in [&b""[..], b"{", b"[]", b"{\"name\":\"mine\"}"] {
+        let kept = fs::read_to_string(&path).expect("kept");
+        let (sum, text) = kept.split_once('\n').expect("two lines");
+        let (flipped, cut) = (kept.replace("24h", "25h"), &kept[..kept.len() / 2]);
+        assert_ne!(flipped, kept);
+        // The last is of before there were checksums.
+        for damage in ["", "{", "\n", "[]", sum, flipped.as_str(), cut, text] {
             fs::write(&path, damage).expect("written");
-            assert_eq!(place.cache.recall(NAME), None);
+            assert_eq!(place.cache.recall(NAME), None, "{damage}");
         }
+        let unreadable = format!("{}[]", checksum(b"[]"));
+        fs::write(&path, unreadable).expect("written");
+        assert_eq!(place.cache.recall(NAME), None, "another shape");
         fs::write(&path, vec![b' '; LARGEST_DESCRIPTION as usize + 1]).expect("written");
         assert_eq!(place.cache.recall(NAME), None);
         place.cache.remember(NAME, &description());

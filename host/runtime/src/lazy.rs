@@ -62,11 +62,6 @@ impl<W: World> Lazy<W> {
         Self(Arc::new(Inner { linked: OnceCell::new(), later: Some((host, source)) }))
     }
 
-    /// Whether it is loaded.
-    pub(crate) fn is_loaded(&self) -> bool {
-        self.0.linked.initialized()
-    }
-
     /// The code, loaded now if it was not. A failure is one of this call, and the next
     /// one tries again.
     pub(crate) async fn ready(&self, shared: &Shared, call: &'static str) -> Result<W, CallError> {

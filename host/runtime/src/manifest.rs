@@ -104,8 +104,8 @@ pub struct FilesAsk {
     /// These paths and what is below them. `{name}` in one stands for each of the
     /// texts of that setting.
     pub paths: Vec<String>,
-    /// Whether the plugin has nothing to look at where none of them is there. A program
-    /// that looks once does not load it then.
+    /// Whether the plugin has no session to tell of where none of them is there. A
+    /// program that looks once does not load then what would vote on its sessions.
     #[serde(default)]
     pub needed: bool,
 }

@@ -296,7 +296,14 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// A text as it stands between the quotes of JSON.
 pub(crate) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let long = |c: char| match c {
+        '"' | '\\' => 2,
+        c if c < ' ' => 6,
+        c => c.len_utf8(),
+    };
+    // Large enough from the start: it may be a secret, and what a text grows out of is not
+    // wiped.
+    let mut out = String::with_capacity(text.chars().map(long).sum());
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),

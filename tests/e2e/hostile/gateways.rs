@@ -95,7 +95,7 @@ fn an_act_is_no_question() {
 
 #[test]
 fn an_act_is_not_hidden_in_a_question() {
-    for attack in ["ws-hidden", "ws-hidden-by-escapes", "ws-hidden-in-text"] {
+    for attack in ["ws-hidden", "ws-hidden-by-escapes", "ws-hidden-deep"] {
         refused(attack, &["\"tools.invoke\" with the method sessions.delete"]);
     }
     refused("ws-second-value", &["sessions.list: params: trailing"]);

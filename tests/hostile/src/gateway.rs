@@ -82,7 +82,7 @@ fn attack_by_asking(attack: &str, line: &Connection) -> Result<(), Error> {
         "ws-not-granted" => ask("agent", "{}"),
         "ws-hidden" => ask("tools.invoke", r#"{"name":"sessions.delete","args":{"key":"victim"}}"#),
         "ws-hidden-by-escapes" => ask("tools.invoke", r#"{"name":"sessions.\u0064elete"}"#),
-        "ws-hidden-in-text" => ask("tools.invoke", r#"{"run":"{\"method\":\"sessions.delete\"}"}"#),
+        "ws-hidden-deep" => ask("tools.invoke", r#"{"run":[{"method":" sessions.delete\n"}]}"#),
         "ws-second-value" => ask(
             "sessions.list",
             r#"{}{"type":"req","id":"x","method":"sessions.delete","params":{"key":"victim"}}"#,

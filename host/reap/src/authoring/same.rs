@@ -121,6 +121,7 @@ fn subject(chance: &mut Chance) -> Subject {
         session: session.into(),
         idle: known.then(|| Span::from_secs(idle)),
         live_children: chance.below(5) as u32 / 4,
+        facts: FOUND_OUT.iter().filter_map(|(name, values)| fact(name, values, chance)).collect(),
         ..subject
     }
 }
@@ -131,7 +132,7 @@ const FACTS: [(&str, &[&str]); 12] = [
     ("dead-panes", &["1", "2", "2", "0", "?"]),
     ("shell-only", &["true", "true", "false", "?"]),
     ("lock", &["stale", "stale", "reused", "own", "?"]),
-    ("shape", &["acp", "headless", "launcher", "launcher", "wrapper", "?"]),
+    ("shape", &["acp", "headless", "launcher", "launcher", "wrapper", "mcp", "?"]),
     ("owner", &["gone", "gone", "unknown", "intact", "?"]),
     ("owner-reason", &["its terminal has gone", "?"]),
     ("stdin", &["gone", "gone", "alive", "unknown", "none", "?"]),
@@ -140,6 +141,9 @@ const FACTS: [(&str, &[&str]); 12] = [
     ("cpu-percent", &["0", "3", "50", "?"]),
     ("up", &["span", "span", "span", "span", "span", "?"]),
 ];
+
+/// The same for what Reap finds out besides.
+const FOUND_OUT: [(&str, &[&str]); 1] = [("cpu-recent", &["0", "3", "50", "?"])];
 
 fn fact(name: &str, values: &[&str], chance: &mut Chance) -> Option<Fact> {
     if chance.below(8) == 0 {

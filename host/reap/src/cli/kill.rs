@@ -12,7 +12,8 @@ use super::selection::{lifts, named};
 /// Ends the named sessions, whatever the policies say of them.
 ///
 /// Names match exactly and never by prefix. When one of several is not found, nothing is ended. What a rule protects
-/// is refused; --force lifts only the protection of attached and of active sessions.
+/// is refused; --force lifts only the protection of attached and of active sessions. What a backend would keep to be
+/// restored, as OpenClaw keeps ended sessions, it removes for good with --force.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A handle, backend/instance/key, a key, or an exact title

@@ -4,7 +4,7 @@
 //! and the error is shown where the plugin would be.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,8 @@ use crate::paths::Paths;
 /// A plugin that was found.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its name, or the file's name where that is no good one.
+    /// Its name, or the file's name where that is no good one. A script always has
+    /// one that can vote; where its own cannot be used, one that is made up.
     pub name: String,
     /// Where it came from.
     pub origin: Origin,
@@ -86,9 +87,10 @@ pub fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError
     for folder in &config.folders {
         entries.extend(plugin_files(folder)?.iter().map(|stem| from_files(stem, &approvals)));
     }
+    // Before the scripts: one that has the name of an approved plugin is not that plugin.
+    add_gone(&mut entries, &approvals);
     entries.extend(scripts::gather(config, paths)?);
     refuse_doubles(&mut entries);
-    add_gone(&mut entries, &approvals);
     check_tables(config, &entries)?;
     check_limits(config, &entries)?;
     Ok(entries)
@@ -171,16 +173,28 @@ pub(super) fn unread(path: &Path, error: &io::Error) -> String {
     format!("{}: cannot be read: {error}", shown(path))
 }
 
-/// A second plugin of a name would decide in the first one's place.
+/// A second plugin of a name would decide in the first one's place. A script among them
+/// is relied on all the same, so it stays as a policy that cannot be used. It does so
+/// under a name that nothing else has, or the table and the votes of the first one would
+/// pass for its own.
 fn refuse_doubles(entries: &mut [Entry]) {
+    let mut names: HashSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
     let mut taken: HashMap<String, String> = HashMap::new();
     for entry in entries {
-        if let Some(first) = taken.get(&entry.name) {
-            entry.found =
-                Err(format!("the name {} is taken by {first}; give one of them another name", entry.name));
-            entry.relied_on = None;
-        } else {
+        let Some(first) = taken.get(&entry.name) else {
             taken.insert(entry.name.clone(), entry.origin.in_words());
+            continue;
+        };
+        let why = format!("the name {} is taken by {first}", entry.name);
+        if scripts::is_script(&entry.origin) {
+            let name = scripts::free_name(&entry.name, &names);
+            let (file, out) = (entry.origin.in_words(), scripts::way_out(&name));
+            entry.found = Err(format!("{file}: {why}. Rename the file; {out}"));
+            names.insert(name.clone());
+            entry.name = name;
+        } else {
+            entry.found = Err(format!("{why}; give one of them another name"));
+            entry.relied_on = None;
         }
     }
 }
@@ -411,6 +425,62 @@ mod tests {
         });
         approvals.save(&place.paths).expect("saved");
         assert_eq!(place.gather("").expect("gathered").len(), BUNDLED.len());
+    }
+
+    /// Its author relies on it, and the bundled policy of that name may keep less.
+    #[test]
+    fn a_script_whose_name_is_taken_cannot_be_used_and_is_missed() {
+        let script = "def decide(s):\n    return keep(\"x\")\n";
+        let place = Place::new(&[
+            ("idle-shell.star", script),
+            ("Idle_Shell.star", script),
+            ("tmux.star", script),
+            ("mine.toml", POLICY),
+            ("mine.star", script),
+            ("Rule.star", script),
+            ("rule.star", script),
+            ("rule-script.star", script),
+        ]);
+        let entries = place.gather("[policies.idle-shell-script]\nmode = \"off\"\n").expect("gathered");
+        let names: BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names.len(), entries.len(), "each has a name of its own");
+        let stand_ins = [
+            ("idle-shell-script", "/idle-shell.star: the name idle-shell is taken by the bundled one"),
+            ("idle-shell-script-2", "/Idle_Shell.star: the name idle-shell is taken by the bundled one"),
+            ("tmux-script", "/tmux.star: the name tmux is taken by the bundled one"),
+            ("mine-script", "/mine.wasm"),
+            ("rule-script-2", "/Rule.star: the name rule is taken by "),
+        ];
+        for (name, words) in stand_ins {
+            let error = error_of(&entries, name);
+            assert!(error.contains(words), "{name}: {error}");
+            assert!(error.contains(&format!("set mode = \"off\" in [policies.{name}]")), "{error}");
+            let entry = entries.iter().find(|entry| entry.name == name).expect("found");
+            assert_eq!(entry.relied_on, Some(World::Policy), "it must not fall silent");
+            assert!(PluginName::new(name).is_ok(), "{name}");
+        }
+        for name in ["idle-shell", "tmux", "mine", "rule", "rule-script"] {
+            assert_eq!(error_of(&entries, name), "");
+        }
+    }
+
+    #[test]
+    fn a_script_does_not_stand_in_for_an_approved_plugin_that_went() {
+        let place = Place::new(&[("mine.star", "def decide(s):\n    pass\n")]);
+        let mut approvals = Approvals::default();
+        approvals.approve(&Manifest::parse(POLICY, "x").expect("a good manifest"));
+        approvals.save(&place.paths).expect("saved");
+        let entries = place.gather("").expect("gathered");
+        let both = entries[BUNDLED.len()..].iter().map(|entry| (entry.name.as_str(), entry.relied_on));
+        let relied_on = Some(World::Policy);
+        assert_eq!(both.collect::<Vec<_>>(), [("mine", relied_on), ("mine-script", relied_on)]);
+        assert_eq!(entries[BUNDLED.len()].origin, Origin::Nowhere);
+        assert!(error_of(&entries, "mine-script").contains("the name mine is taken by one that is in no"));
+
+        approvals.revoke(&PluginName::new("mine").expect("a good name"));
+        approvals.save(&place.paths).expect("saved");
+        let entries = place.gather("").expect("gathered");
+        assert_eq!((entries.len(), error_of(&entries, "mine")), (BUNDLED.len() + 1, String::new()));
     }
 
     #[test]

@@ -3,12 +3,11 @@
 //! A script needs no approval. It lies beside `reap.toml`, or in a folder that this file
 //! names, and there is no capability that could be granted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use reap_core::clean;
 use reap_core::ids::PluginName;
 use reap_runtime::{Manifest, World};
 
@@ -26,6 +25,9 @@ const SCRIPT: &str = "star";
 /// A person has to read it.
 const LARGEST_SCRIPT: u64 = 1 << 20;
 
+/// No plugin's name is longer.
+const LONGEST_NAME: usize = 40;
+
 /// The folder of the operator's own scripts: beside `reap.toml`.
 fn policy_folder(config: &Config, paths: &Paths) -> PathBuf {
     let beside = config.file.as_deref().and_then(Path::parent);
@@ -42,11 +44,37 @@ fn is_there(folder: &Path) -> bool {
 pub(super) fn gather(config: &Config, paths: &Paths) -> Result<Vec<Entry>, PluginsError> {
     let policies = policy_folder(config, paths);
     let own = (is_there(&policies) && !config.folders.contains(&policies)).then_some(&policies);
-    let mut entries = Vec::new();
+    let mut files: Vec<PathBuf> = Vec::new();
     for folder in config.folders.iter().chain(own) {
-        entries.extend(scripts(folder)?.iter().map(|file| from_script(file)));
+        files.extend(scripts(folder)?);
     }
-    Ok(entries)
+    // These come last: a name that is made up must be taken from no script that has it.
+    files.sort_by_key(|file| PluginName::new(stem(file)).is_err());
+    Ok(files.iter().map(|file| from_script(file)).collect())
+}
+
+/// Whether it came from a script of the operator, also where that cannot be read.
+pub(super) fn is_script(origin: &Origin) -> bool {
+    matches!(origin, Origin::File(file) if file.extension().is_some_and(|ending| ending == SCRIPT))
+}
+
+/// A name that is free, for a script whose own is taken.
+pub(super) fn free_name(name: &str, taken: &HashSet<String>) -> String {
+    let with = |ending: &str| {
+        let name: String = name.chars().take(LONGEST_NAME - ending.len()).collect();
+        format!("{name}{ending}")
+    };
+    let (mut free, mut number) = (with("-script"), 2);
+    while taken.contains(&free) {
+        free = with(&format!("-script-{number}"));
+        number += 1;
+    }
+    free
+}
+
+/// What else can be done about a script that has a fault under this name for its own.
+pub(super) fn way_out(name: &str) -> String {
+    format!("or to do without it, take it out of the folder, or set mode = \"off\" in [policies.{name}]")
 }
 
 /// The scripts of a folder, by name. What begins with a dot is some editor's.
@@ -63,23 +91,38 @@ fn scripts(folder: &Path) -> Result<BTreeSet<PathBuf>, PluginsError> {
     Ok(files)
 }
 
+/// What stands before the ending.
+fn stem(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A plugin name that comes near to this text: without one it would have no vote. What
+/// is a plugin name stays as it is.
+fn near(text: &str) -> String {
+    let fit = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = text.chars().map(fit).collect();
+    let whole =
+        if name.starts_with(|c: char| c.is_ascii_lowercase()) { name } else { format!("script-{name}") };
+    whole.chars().take(LONGEST_NAME).collect()
+}
+
 /// A script in this file. It is relied on from the start: it was put here by the
 /// operator, so one that cannot be loaded must not fall silent.
 pub(crate) fn from_script(file: &Path) -> Entry {
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    let read = PluginName::new(&*name)
-        .map_err(|error| format!("{}: {error}; give the file such a name", shown(file)))
+    let own = stem(file);
+    let name = near(&own);
+    let read = PluginName::new(own)
+        .map_err(|error| {
+            let (file, out) = (shown(file), way_out(&name));
+            format!("{file}: {error}. Rename the file, to {name}.{SCRIPT} for example; {out}")
+        })
         .and_then(|name| {
             let text = files::read_text(file, LARGEST_SCRIPT).map_err(|error| unread(file, &error))?;
             let manifest = Manifest::of_script(name, &text);
             Ok(Found { manifest, standing: Standing::Script, code: Code::Script(text) })
         });
-    Entry {
-        name: clean::line(&name),
-        origin: Origin::File(file.to_owned()),
-        found: read,
-        relied_on: Some(World::Policy),
-    }
+    let origin = Origin::File(file.to_owned());
+    Entry { name, origin, found: read, relied_on: Some(World::Policy) }
 }
 
 /// A script that comes with Reap.
@@ -110,17 +153,50 @@ mod tests {
         fs::write(policies.join("rule.star"), "").expect("written");
         let entries = gather(&config, &paths).expect("gathered");
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-        assert_eq!(names, ["No Name", "mine", "rule"]);
-        let error = entries[0].found.as_ref().expect_err("no name");
-        assert!(error.contains("lower-case letters"), "{error}");
-        for entry in &entries[1..] {
-            assert_eq!(entry.found.as_ref().expect("good").standing, Standing::Script);
+        assert_eq!(names, ["mine", "rule", "no-name"]);
+        for entry in &entries {
             assert_eq!(entry.relied_on, Some(World::Policy), "it must not fall silent");
+        }
+        for entry in &entries[..2] {
+            assert_eq!(entry.found.as_ref().expect("good").standing, Standing::Script);
+        }
+        let error = entries[2].found.as_ref().expect_err("no name");
+        for words in ["/No Name.star: ", "lower-case letters", "to no-name.star", "[policies.no-name]"] {
+            assert!(error.contains(words), "{error}");
         }
         fs::remove_dir_all(&policies).expect("ours");
         assert_eq!(gather(&config, &paths).expect("gathered").len(), 2);
         std::os::unix::fs::symlink("nowhere", &policies).expect("made");
         let error = gather(&config, &paths).expect_err("it may have held rules").to_string();
         assert!(error.contains("policies"), "{error}");
+    }
+
+    #[test]
+    fn every_script_gets_a_name_that_can_vote() {
+        let long = "a".repeat(LONGEST_NAME);
+        let (long, longer) = (long.as_str(), format!("{long}b"));
+        let cases = [
+            ("mine", "mine"),
+            ("a-1", "a-1"),
+            (long, long),
+            (longer.as_str(), long),
+            ("keep_ci", "keep-ci"),
+            ("Keep", "keep"),
+            ("my.rules", "my-rules"),
+            ("2nd", "script-2nd"),
+            ("_x", "script--x"),
+            ("\u{e9}t\u{e9}", "script--t-"),
+            ("", "script-"),
+        ];
+        for (text, name) in cases {
+            assert_eq!(near(text), name);
+            assert!(PluginName::new(name).is_ok(), "{name}");
+        }
+        let mut taken = HashSet::new();
+        for free in ["mine-script", "mine-script-2", "mine-script-3"] {
+            assert_eq!(free_name("mine", &taken), free);
+            taken.insert(free.to_owned());
+        }
+        assert_eq!(free_name(long, &taken), format!("{}-script", "a".repeat(33)));
     }
 }

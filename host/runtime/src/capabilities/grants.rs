@@ -167,11 +167,11 @@ impl Grants {
     }
 
     /// Whether all that it needs to look at is not there. What cannot be looked at may be.
-    pub(crate) fn is_needless(&self) -> bool {
+    pub(crate) fn needed_paths_are_missing(&self) -> bool {
         let missing = |path: &PathBuf| {
             path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
         };
-        self.needs_paths && self.paths.iter().all(missing)
+        self.needs_paths && !self.paths.is_empty() && self.paths.iter().all(missing)
     }
 
     /// Adds the paths and the addresses that the operator's settings name.
@@ -408,21 +408,23 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_is_needless_where_none_of_its_paths_is_there() {
+    fn needed_paths_are_missing_where_none_of_them_is_there() {
         let dir = tempfile::tempdir().expect("a temp folder");
         let at = |needed: bool| {
             let place = dir.path().display();
             grants(&format!("[asks.files]\npaths = [\"{place}/a\", \"{place}/b\"]\nneeded = {needed}\n"))
         };
-        assert!(at(true).is_needless() && !at(false).is_needless());
+        assert!(at(true).needed_paths_are_missing() && !at(false).needed_paths_are_missing());
         std::os::unix::fs::symlink("nowhere", dir.path().join("b")).expect("made");
-        assert!(!at(true).is_needless(), "a link is something, wherever it leads");
+        assert!(!at(true).needed_paths_are_missing(), "a link is something, wherever it leads");
         std::fs::write(dir.path().join("a"), "").expect("made");
-        assert!(!at(true).is_needless());
+        assert!(!at(true).needed_paths_are_missing());
         let below_a_file =
             format!("[asks.files]\npaths = [\"{}/a/x\"]\nneeded = true\n", dir.path().display());
-        assert!(!grants(&below_a_file).is_needless(), "what cannot be looked at may be there");
-        assert!(!grants("").is_needless());
+        assert!(!grants(&below_a_file).needed_paths_are_missing(), "what cannot be looked at may be there");
+        assert!(!grants("").needed_paths_are_missing());
+        let unsettled = "[asks.files]\npaths = [\"{homes}/s\"]\nneeded = true\n";
+        assert!(!grants(unsettled).needed_paths_are_missing(), "of no paths none is missing");
     }
 
     #[test]

@@ -68,19 +68,33 @@ impl Found {
         let (Some(grant), Some(processes)) = (&grants.leftovers, &grants.processes) else {
             return Self::default();
         };
-        // Without /proc nothing is known of anybody.
-        let Ok(mut proc) = Proc::open() else { return Self::default() };
-        let forsaken = |row: &&Row| {
-            was_taken_over(row, table)
-                && processes.shows(row, &mut proc)
-                && proc.counts_as_we_do(row.id.pid)
-                && streams.look(&proc, row.id.pid, Stream::Input) == OtherEnd::Gone
+        let mut proc = match Proc::open() {
+            Ok(proc) => proc,
+            // Without /proc nothing is known of anybody.
+            Err(error) => {
+                let unknown =
+                    |file: &PathBuf| format!("{} may name what cannot be looked at: {error}", file.display());
+                return Self { leftovers: Vec::new(), unread: grant.files.iter().map(unknown).collect() };
+            }
         };
-        let forsaken: Vec<&Row> = table.rows().iter().filter(forsaken).collect();
-        if forsaken.is_empty() {
+        let (mut forsaken, mut unclear) = (Vec::new(), Vec::new());
+        for row in table.rows() {
+            let may_be = was_taken_over(row, table)
+                && processes.shows(row, &mut proc)
+                && proc.counts_as_we_do(row.id.pid);
+            if !may_be {
+                continue;
+            }
+            match streams.look(&proc, row.id.pid, Stream::Input) {
+                OtherEnd::Gone => forsaken.push(row),
+                OtherEnd::Unknown => unclear.push(row),
+                OtherEnd::None | OtherEnd::Terminal { .. } | OtherEnd::Held => {}
+            }
+        }
+        if forsaken.is_empty() && unclear.is_empty() {
             return Self::default();
         }
-        let (lines, unread) = command_lines(grant);
+        let (lines, mut unread) = command_lines(grant);
         let mut leftovers = Vec::new();
         for row in forsaken {
             let argv = argv_of(&mut proc, row.id).unwrap_or_default();
@@ -88,6 +102,17 @@ impl Found {
             let leftover =
                 |line: &Line| Leftover { id: row.id, name: line.name.clone(), file: line.file.clone() };
             leftovers.extend(named.map(leftover));
+        }
+        // One of these may be left behind: unknown is not gone. The file comes first, for by
+        // that the plugin tells whose it is.
+        for row in unclear {
+            let argv = argv_of(&mut proc, row.id).unwrap_or_default();
+            let named = lines.iter().filter(|line| line.is_of(&argv));
+            let unknown = |line: &Line| {
+                let file = line.file.display();
+                format!("{file} names {}, and who is at the other end of its input cannot be told", row.id)
+            };
+            unread.extend(named.map(unknown));
         }
         Self { leftovers, unread }
     }

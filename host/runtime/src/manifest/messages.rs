@@ -59,7 +59,8 @@ pub struct EndingMessageAsk {
     #[serde(default)]
     pub lifts: Option<Lift>,
     /// A fact of the session that holds several texts: the message is sent once for
-    /// each of them, which is `{item}` there.
+    /// each of them, which is `{item}` there. They are the plugin's word: nothing shows
+    /// that they are the session's.
     #[serde(default)]
     pub each: Option<String>,
     /// For one message about several sessions: the JSON pointer to the list in `params`
@@ -179,10 +180,14 @@ fn check_ending(asks: &Asks, name: &str, message: &EndingMessageAsk) -> Result<(
     match (&message.each, holes.iter().any(|hole| hole == ITEM)) {
         (Some(_), false) => return Err(format!("{place}: `each` needs {{item}} in `params`")),
         (None, true) => return Err(format!("{place}: {{item}} needs `each`, the name of a fact")),
-        // What it names was the session's when that was seen.
+        // What it names was the session's when that was seen, as the plugin tells.
         _ => holes.iter_mut().filter(|hole| *hole == ITEM).for_each(|hole| "key".clone_into(hole)),
     }
     check_ending_holes(&place, &holes)?;
+    // Its items are the plugin's word, and not what a permit is about.
+    if message.each.is_some() && asks.ending.messages.values().all(|other| other.each.is_some()) {
+        return Err(format!("{place}: `each` names no session; add an ending message without it"));
+    }
     check_many(&place, &form, message)
 }
 

@@ -74,6 +74,7 @@ fn bad_manifests_say_what_to_change() {
         (&ends("params = { a = \"{{secret:t}} {key}\" }"), "belong into"),
         (&ends("params = { a = \"{item}\" }"), "{item} needs `each`"),
         (&ends("params = { a = \"{key}\" }\neach = \"f\""), "`each` needs {item}"),
+        (&ends("params = { a = \"{item}\" }\neach = \"f\""), "add an ending message without it"),
         (&ends("params = { a = \"{key}\" }\nmost = 3"), "for a message with `many`"),
         (&ends("params = { a = [\"{key}\"] }\nmany = \"/a\""), "`many` needs `most` and `answers`"),
         (&ends("params = { a = [\"{key}\"] }\nmany = \"/a\"\nmost = 0\nanswers = \"/o\""), "from 1 to 1000"),

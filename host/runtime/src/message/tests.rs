@@ -78,6 +78,15 @@ fn values_keep_their_kind() {
     assert_eq!(filled("a = \"{gone}\"", Vec::new()), Err("gone".to_owned()));
 }
 
+/// What a text grows out of would stay in memory, and it may be a secret.
+#[test]
+fn an_escaped_text_never_grows() {
+    for text in ["", "plain", "\"\\\"\\\"", "a\"b\\\u{1}\n\u{e9}\u{1f600}"] {
+        let spelt = escaped(text);
+        assert_eq!(spelt.capacity(), spelt.len(), "{text:?}");
+    }
+}
+
 #[test]
 fn what_is_no_message_is_refused() {
     for (toml, words) in [

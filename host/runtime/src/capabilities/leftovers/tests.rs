@@ -1,7 +1,11 @@
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::time::Duration;
 
 use super::*;
+use crate::capabilities::grants::ProcessGrant;
 
 fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
@@ -102,7 +106,7 @@ fn row(pid: u32, parent: u32, group: u32, session: u32) -> Row {
 
 /// A pid that nobody has.
 fn gone() -> u32 {
-    let mut child = std::process::Command::new("true").spawn().expect("it starts");
+    let mut child = Command::new("true").spawn().expect("it starts");
     child.wait().expect("our child");
     child.id()
 }
@@ -126,4 +130,29 @@ fn who_was_taken_over() {
         let table = ProcessTable::from_rows(vec![reaper.clone(), row(9, 8, 9, gone), one.clone()]);
         assert_eq!(was_taken_over(&one, &table), taken_over, "{what}");
     }
+}
+
+/// What cannot be told of a server must not read as if there were none.
+#[test]
+fn an_unclear_input_is_told() {
+    let dir = tempfile::tempdir().expect("a temp folder");
+    let server = r#"{"mcpServers": {"x": {"command": "sleep", "args": ["600"]}}}"#;
+    let configured = |args: &str| write(dir.path(), "mcp.json", &server.replace("600", args));
+    let file = configured("600");
+    let uid = rustix::process::geteuid().as_raw();
+    let mut grants = Grants::default();
+    grants.leftovers = Some(LeftoversGrant::of(vec![file.clone()], "mcpServers"));
+    grants.processes =
+        Some(ProcessGrant { executables: Vec::new(), all: true, uid, environment: Vec::new() });
+    let (_ours, theirs) = UnixStream::pair().expect("a pair");
+    let mut child = Command::new("sleep").arg("600").stdin(OwnedFd::from(theirs)).spawn().expect("it starts");
+    let table = ProcessTable::from_rows(vec![row(child.id(), 1, child.id(), gone())]);
+    let found = Found::look(&grants, &table, &mut Streams::blind());
+    configured("601");
+    let other = Found::look(&grants, &table, &mut Streams::blind());
+    child.kill().and_then(|()| child.wait()).expect("our child");
+    let [why] = &found.unread[..] else { panic!("{:?}", found.unread) };
+    let start = format!("{} names pid {} ", file.display(), child.id());
+    assert!(why.starts_with(&start) && found.leftovers.is_empty(), "{why}");
+    assert!(other.unread.is_empty(), "no command line is its: {:?}", other.unread);
 }

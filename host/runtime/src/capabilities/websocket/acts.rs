@@ -27,6 +27,10 @@ const AT_ONCE: usize = 8;
 /// How often an act that is refused may be tried.
 const TRIES: u8 = 10;
 
+/// Messages for one session, one for each of its items. The items are the plugin's
+/// word, and more than this is no session's.
+const ITEMS: usize = 100;
+
 /// What was done with a permit, by the name of the message.
 #[derive(Debug, Default)]
 pub(crate) struct Said(HashMap<String, Use>);
@@ -141,8 +145,14 @@ impl State {
 
     /// The texts for these permits.
     fn part(&mut self, act: Act<'_>, places: &[usize]) -> wasmtime::Result<Result<Part, types::Error>> {
+        let items = self.items(act, places[0])?;
+        if items.len() > ITEMS {
+            let why =
+                format!("the message {:?} for {} items; at most {ITEMS} are sent", act.name, items.len());
+            return Ok(Err(types::Error::Limited(why)));
+        }
         let mut texts = Vec::new();
-        for item in self.items(act, places[0])? {
+        for item in items {
             if let Err(error) = self.take_messages(1) {
                 return Ok(Err(error));
             }
@@ -195,10 +205,11 @@ impl State {
         count: usize,
         outcomes: &mut [Option<Outcome>],
     ) -> wasmtime::Result<()> {
-        let sent = answers.iter().any(|answer| answer.sent);
+        let untouched = answers.iter().all(did_nothing);
         let replies = answers.into_iter().map(|answer| answer.reply);
         let reply = if act.message.each.is_some() { one_of_each(replies, count) } else { last(replies) };
-        if matches!(reply, Ok(Reply::Refused(_))) || !sent && reply.is_err() {
+        // Of no items at all everything is done.
+        if untouched && !matches!(reply, Ok(Reply::Done(_))) {
             for place in places {
                 self.give_back(act, *place)?;
             }
@@ -217,6 +228,15 @@ impl State {
             outcomes[*place] = Some(self.outcome(reply));
         }
         Ok(())
+    }
+}
+
+/// Whether it is certain that a message did nothing.
+fn did_nothing(answer: &Answer) -> bool {
+    match &answer.reply {
+        Ok(Reply::Done(_)) => false,
+        Ok(Reply::Refused(_)) => true,
+        Err(_) => !answer.sent,
     }
 }
 
@@ -241,4 +261,27 @@ fn one_of_each(
         return Err(Failure::Unavailable("the line is gone".to_owned()));
     }
     Ok(Reply::Done(format!("[{}]", done.join(","))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permit_is_given_back_only_when_nothing_was_done() {
+        let done = || Answer { sent: true, reply: Ok(Reply::Done("{}".to_owned())) };
+        let refused = || Answer { sent: true, reply: Ok(Reply::Refused("{}".to_owned())) };
+        let lost = |sent| Answer { sent, reply: Err(Failure::TimedOut("no answer".to_owned())) };
+        for (answers, want) in [
+            (vec![refused(), refused()], true),
+            (vec![refused(), lost(false)], true),
+            (vec![lost(false)], true),
+            (vec![done(), refused()], false),
+            (vec![refused(), done()], false),
+            (vec![refused(), lost(true)], false),
+            (vec![done(), lost(false)], false),
+        ] {
+            assert_eq!(answers.iter().all(did_nothing), want, "{answers:?}");
+        }
+    }
 }

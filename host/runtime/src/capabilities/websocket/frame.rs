@@ -157,7 +157,7 @@ mod tests {
         std::fs::write(&path, "tok-SECRET").expect("written");
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
         let secret = super::super::secrets::Secret::read(&crate::network::SecretPlace::File(path));
-        Mask::of("token", &secret.expect("a secret")).expect("masked")
+        Mask::of("ws://127.0.0.1:1", "token", &secret.expect("a secret")).expect("masked")
     }
 
     #[test]

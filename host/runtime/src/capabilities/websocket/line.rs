@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::connect::Socket;
 use super::frame::{Frame, Reply, read};
-use super::secrets::{Mask, Wiped, without};
+use super::secrets::{Mask, Wiped, renew, without};
 use crate::counters::Counters;
 
 /// How long the other side may leave what is sent to it unread.
@@ -149,7 +149,7 @@ impl Line {
 
     /// From now on these are taken out of what comes in.
     pub(crate) fn conceal(&self, masks: Vec<Mask>) {
-        self.shared.inner().masks.extend(masks);
+        renew(&mut self.shared.inner().masks, masks);
     }
 
     /// The number of the next request.

@@ -191,7 +191,7 @@ impl State {
         let mut masks = Vec::new();
         for secret in message.form.secrets() {
             let read = self.secret(grant, address, &secret)?;
-            masks.extend(Mask::of(&secret, &read).map_err(types::Error::Failed)?);
+            masks.extend(Mask::of(address, &secret, &read).map_err(types::Error::Failed)?);
             secrets.push((secret, read));
         }
         let needs_key =

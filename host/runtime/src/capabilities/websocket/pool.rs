@@ -12,7 +12,7 @@ use tokio_rustls::rustls::ClientConfig;
 use super::address::Address;
 use super::connect::{connect, trust};
 use super::line::{Allowance, Failure, Line};
-use super::secrets::Mask;
+use super::secrets::{Mask, renew};
 use crate::counters::Counters;
 use crate::limits::{IDLE_LINE, Limits};
 use crate::network::Network;
@@ -139,10 +139,7 @@ impl Pool {
 
     /// From now on these are taken out of what comes in on new lines.
     pub(crate) fn conceal(&self, masks: &[Mask]) {
-        let mut inner = self.inner();
-        // A daemon logs in again and again, with the same.
-        inner.masks.retain(|known| masks.iter().all(|new| new.name() != known.name()));
-        inner.masks.extend_from_slice(masks);
+        renew(&mut self.inner().masks, masks.to_vec());
     }
 
     fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {

@@ -136,6 +136,8 @@ impl fmt::Debug for Wiped {
 /// in no memory while a line stands.
 #[derive(Clone)]
 pub(crate) struct Mask {
+    /// Where the secret belongs: that of another address may have the same name.
+    address: String,
     name: String,
     pad: Vec<u8>,
     bytes: Vec<u8>,
@@ -149,30 +151,37 @@ impl fmt::Debug for Mask {
 
 impl Mask {
     /// The masks of a secret: as it is, and as JSON writes it where that differs.
-    pub(crate) fn of(name: &str, secret: &Secret) -> Result<Vec<Self>, String> {
+    pub(crate) fn of(address: &str, name: &str, secret: &Secret) -> Result<Vec<Self>, String> {
         let spelt = Zeroizing::new(escaped(secret.reveal()));
-        let mut masks = vec![Self::one(name, secret.reveal().as_bytes())?];
+        let mut masks = vec![Self::one(address, name, secret.reveal().as_bytes())?];
         if *spelt != secret.reveal() {
-            masks.push(Self::one(name, spelt.as_bytes())?);
+            masks.push(Self::one(address, name, spelt.as_bytes())?);
         }
         Ok(masks)
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    fn is_for_same(&self, other: &Self) -> bool {
+        self.address == other.address && self.name == other.name
     }
 
-    fn one(name: &str, secret: &[u8]) -> Result<Self, String> {
+    fn one(address: &str, name: &str, secret: &[u8]) -> Result<Self, String> {
         let mut pad = vec![0; secret.len()];
         SystemRandom::new().fill(&mut pad).map_err(|_| "the system gives no random bytes".to_owned())?;
         let bytes = secret.iter().zip(&pad).map(|(byte, pad)| byte ^ pad).collect();
-        Ok(Self { name: name.to_owned(), pad, bytes })
+        Ok(Self { address: address.to_owned(), name: name.to_owned(), pad, bytes })
     }
 
     fn is_at(&self, text: &[u8]) -> bool {
         text.len() >= self.bytes.len()
             && text.iter().zip(&self.pad).zip(&self.bytes).all(|((byte, pad), masked)| byte ^ pad == *masked)
     }
+}
+
+/// Adds masks in the place of those that the same secrets had before: a daemon logs in
+/// again and again, with the same.
+pub(crate) fn renew(known: &mut Vec<Mask>, new: Vec<Mask>) {
+    known.retain(|old| new.iter().all(|mask| !mask.is_for_same(old)));
+    known.extend(new);
 }
 
 /// The text with each secret replaced by its name; nothing where there was none.
@@ -210,9 +219,13 @@ mod tests {
 
     use super::*;
 
+    fn masks_at(address: &str, secret: &str) -> Vec<Mask> {
+        let secret = Secret(Zeroizing::new(secret.to_owned()));
+        Mask::of(address, "token", &secret).expect("random bytes")
+    }
+
     fn masks(secrets: &[&str]) -> Vec<Mask> {
-        let mask = |secret: &&str| Mask::of("token", &Secret(Zeroizing::new((*secret).to_owned())));
-        secrets.iter().flat_map(|secret| mask(secret).expect("random bytes")).collect()
+        secrets.iter().flat_map(|secret| masks_at("ws://127.0.0.1:1", secret)).collect()
     }
 
     #[test]
@@ -230,6 +243,18 @@ mod tests {
             ("x ünï\\\"code", Some("x [secret token]")),
         ] {
             assert_eq!(without(&masks, text).as_deref(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn masks_take_the_place_of_those_of_the_same_secret() {
+        let mut known = masks_at("ws://127.0.0.1:1", "tok-FIRST");
+        for _ in 0..10 {
+            renew(&mut known, masks_at("ws://127.0.0.1:2", "tok-\"SECOND"));
+        }
+        assert_eq!(known.len(), 3, "the second is spelt in two ways");
+        for secret in ["tok-FIRST", "tok-\"SECOND", "tok-\\\"SECOND"] {
+            assert_eq!(without(&known, secret).as_deref(), Some("[secret token]"), "{secret}");
         }
     }
 

@@ -271,7 +271,7 @@ async fn a_secret_that_comes_back_is_not_passed_on() {
         peer.echo().await;
     })
     .await;
-    held.line.conceal(Mask::of("token", &secret).expect("masked"));
+    held.line.conceal(Mask::of("ws://127.0.0.1:1", "token", &secret).expect("masked"));
     let answer = ask(&held.line, &json!({ "token": secret.reveal() }), LONG).await;
     assert_eq!(answer.reply, Ok(Reply::Done("[{\"token\":\"[secret token]\"}]".to_owned())));
     let event = held.line.event(LONG).await.expect("it stands").expect("an event");
