@@ -219,7 +219,7 @@ fn a_cache_that_others_may_write_is_not_used() {
     let mode = fs::metadata(&folder).expect("it was made").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     let files = fs::read_dir(&folder).expect("it can be read").count();
-    assert_eq!(files, 6, "one file for each bundled plugin");
+    assert_eq!(files, 8, "one file for each bundled plugin");
 
     fs::remove_dir_all(&folder).expect("it is ours");
     fs::DirBuilder::new().mode(0o700).create(&folder).expect("it is gone");

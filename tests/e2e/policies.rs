@@ -147,7 +147,10 @@ fn a_policy_that_is_off_is_not_asked() {
     let session = dead(&world, "done");
     let shown = world.reap(&["show", "--json", "done"]).exits(0).json();
     assert!(shown.at("/verdict/reasons").list().is_empty());
-    assert_eq!(shown.at("/votes").each("/policy"), ["idle-shell", "kiro-orphans", "kiro-stale-locks"]);
+    assert_eq!(
+        shown.at("/votes").each("/policy"),
+        ["idle-shell", "kiro-orphans", "kiro-stale-locks", "openclaw-orphans"]
+    );
     world.reap(&["cleanup", "--yes"]).exits(0);
     assert!(session.lives());
 }
