@@ -72,7 +72,14 @@ fn show_has_all_that_ls_has_and_more() {
     assert_eq!(shown.at("/extra").find("/name", "panes").at("/value").number(), 1);
     assert_eq!(shown.at("/extra").find("/name", "windows").at("/value").number(), 1);
     assert!(shown.at("/refusals").list().is_empty());
-    let policies = ["dead-panes", "idle-shell", "kiro-leaked-mcp", "kiro-orphans", "kiro-stale-locks"];
+    let policies = [
+        "dead-panes",
+        "idle-shell",
+        "kiro-leaked-mcp",
+        "kiro-orphans",
+        "kiro-stale-locks",
+        "openclaw-orphans",
+    ];
     assert_eq!(shown.at("/votes").each("/policy"), policies);
     world.reap(&["show", "orphan"]).exits(0).says(&[
         "orphan",
@@ -212,9 +219,11 @@ fn an_empty_list_says_why() {
     for command in [&["ls"][..], &["cleanup", "--dry-run"], &["plan", "-o", "plan.json"]] {
         let ran = world.reap(&[command, &["backend:tmx"]].concat()).exits(0);
         assert!(ran.stderr.contains("`backend:tmx` selects nothing"), "{ran}");
-        assert!(ran.stderr.contains("there are: kiro-cli, tmux"), "{ran}");
+        assert!(ran.stderr.contains("there are: kiro-cli, openclaw, tmux"), "{ran}");
     }
-    world.configure("[backends.tmux]\nenabled = false\n[backends.kiro-cli]\nenabled = false\n");
+    world.configure(
+        "[backends.tmux]\nenabled = false\n[backends.kiro-cli]\nenabled = false\n[backends.openclaw]\nenabled = false\n",
+    );
     ls(&[], "No backend is enabled.\n");
 }
 

@@ -149,7 +149,7 @@ fn a_policy_that_is_off_is_not_asked() {
     assert!(shown.at("/verdict/reasons").list().is_empty());
     assert_eq!(
         shown.at("/votes").each("/policy"),
-        ["idle-shell", "kiro-leaked-mcp", "kiro-orphans", "kiro-stale-locks"]
+        ["idle-shell", "kiro-leaked-mcp", "kiro-orphans", "kiro-stale-locks", "openclaw-orphans"]
     );
     world.reap(&["cleanup", "--yes"]).exits(0);
     assert!(session.lives());

@@ -94,8 +94,8 @@ pub trait Asking {
     fn listed(&mut self) -> Vec<String>;
     /// The keys of `sessions.usage`.
     fn used(&mut self) -> Vec<String>;
-    /// The tasks that run, of this kind.
-    fn tasks(&mut self, kind: &str) -> Vec<Value>;
+    /// The commands that this session left in the background, and that are told to run.
+    fn commands(&mut self, of: &str) -> Vec<Value>;
     /// Adds a cron job and runs it; gives its id.
     fn cron(&mut self, message: &str, timeout: Option<u64>) -> String;
     /// The key of the one run of a job that `sessions.usage` knows.
@@ -122,7 +122,8 @@ impl Asking for Client {
 
     #[track_caller]
     fn run(&mut self, key: &str, message: &str) {
-        let run = format!("run-{key}-{message}");
+        // The gateway does nothing twice under one id.
+        let run = format!("run-{}", unique());
         self.get("agent", json!({"message": message, "sessionKey": key, "idempotencyKey": run}));
         if message == "HANG" {
             until("a live run", || self.is_live(key).then_some(()));
@@ -146,18 +147,16 @@ impl Asking for Client {
     #[track_caller]
     fn used(&mut self) -> Vec<String> {
         // It is kept for half a minute for each way to ask; so it is asked in another way.
-        let limit =
-            10_000 + crate::support::Process::of(std::process::id()).map_or(0, |us| us.started % 1000);
-        let limit = limit + std::time::UNIX_EPOCH.elapsed().map_or(0, |now| u64::from(now.subsec_micros()));
+        let limit = 10_000 + unique() % 1_000_000;
         let asked = json!({"agentScope": "all", "range": "all", "limit": limit});
         keys(&self.get("sessions.usage", asked)["sessions"], "key")
     }
 
     #[track_caller]
-    fn tasks(&mut self, kind: &str) -> Vec<Value> {
+    fn commands(&mut self, of: &str) -> Vec<Value> {
         let listed = self.get("tasks.list", json!({"limit": 500, "status": ["running"]}));
         let all = listed["tasks"].as_array().cloned().unwrap_or_default();
-        all.into_iter().filter(|task| task["kind"] == kind).collect()
+        all.into_iter().filter(|task| task["kind"] == "exec" && task["sessionKey"] == of).collect()
     }
 
     #[track_caller]
@@ -181,6 +180,25 @@ impl Asking for Client {
         until("a run of the job", || self.used().into_iter().find(|key| key.starts_with(&start)))
     }
 }
+
+/// A number that was not there before.
+fn unique() -> u64 {
+    let since = std::time::UNIX_EPOCH.elapsed().expect("the clock is set");
+    u64::try_from(since.as_micros()).expect("not so late")
+}
+
+/// Waits for something that takes a real gateway more than a moment.
+#[track_caller]
+pub fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+    let since = std::time::Instant::now();
+    while !so() {
+        assert!(since.elapsed() < LONG, "gave up after {LONG:?} waiting for: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+/// Ten sub-agents took a real gateway 20 seconds and more.
+const LONG: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// This text of each element of a list.
 pub fn keys(list: &Value, field: &str) -> Vec<String> {

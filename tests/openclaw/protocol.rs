@@ -172,6 +172,9 @@ pub fn archiving(gateway: &mut dyn Gateway) {
     client.get("sessions.patch", restore);
     assert_eq!(client.describe(&idle)["archived"], false);
     client.run(&idle, "hello");
+    let blind =
+        client.call("sessions.patch", json!({"key": idle, "archived": true})).expect_err("which one?");
+    assert!(blind.message().contains("expectedSessionId required"), "{}", blind.message());
     client.run(MAIN, "hello");
     let main = client.call("sessions.patch", json!({"key": MAIN, "archived": true})).expect_err("never");
     assert!(main.message().contains("main session"), "{}", main.message());
@@ -229,14 +232,14 @@ pub fn background_commands(gateway: &mut dyn Gateway) {
     let key = "agent:main:hook:exec";
     let id = client.make(key);
     client.run(key, "TOOL:exec {\"command\":\"sleep 600\",\"background\":true}:END");
-    let task = client.tasks("exec").pop().expect("a task");
+    let task = client.commands(key).pop().expect("a task");
     assert_eq!((&task["sessionKey"], &task["execution"]["state"]), (&json!(key), &json!("running")));
     client.get("sessions.delete", json!({"key": key, "expectedSessionId": id}));
     assert_eq!(client.describe(key), Value::Null);
-    assert_eq!(client.tasks("exec").len(), 1);
+    assert_eq!(client.commands(key).len(), 1);
     let cancel = json!({"taskId": task["id"], "reason": "its session has ended"});
     assert_eq!(client.get("tasks.cancel", cancel)["cancelled"], true);
-    assert_eq!(client.tasks("exec"), Vec::<Value>::new());
+    assert_eq!(client.commands(key), Vec::<Value>::new());
     assert_eq!(client.get("tasks.cancel", json!({"taskId": "none"}))["found"], false);
 }
 
@@ -305,7 +308,7 @@ pub fn crash(gateway: &mut dyn Gateway) {
     assert_eq!(client.describe(&run)["status"], "running");
     assert!(!client.is_live(&run));
     // The command has ended with the gateway that held it; its task does not know.
-    let task = client.tasks("exec").pop().expect("a task");
+    let task = client.commands(key).pop().expect("a task");
     assert_eq!((&task["sessionKey"], &task["execution"]["state"]), (&json!(key), &json!("unknown")));
     assert_eq!(client.get("tasks.cancel", json!({"taskId": task["id"]}))["cancelled"], false);
     client.get("cron.remove", json!({"id": job}));

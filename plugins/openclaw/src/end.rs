@@ -11,7 +11,7 @@ use crate::facts;
 use crate::fate::{Answer, aftermath, archived, cancelled, deleted, objection};
 use crate::gateways::{self, Gateway};
 use crate::key;
-use crate::line::Line;
+use crate::line::{ACT, LOOK, Line};
 use crate::patience::{Said, Wire};
 use crate::scan;
 
@@ -36,7 +36,7 @@ struct Case<'a> {
 /// Ends the sessions that the permits name, all of one gateway.
 pub fn end(delete: bool, permits: &[Permit]) -> Result<Vec<Outcome>, Error> {
     let Some(first) = permits.first() else { return Ok(Vec::new()) };
-    let line = Line::to(&gateways::one(&first.instance())?)?;
+    let line = Line::to(&gateways::one(&first.instance())?, ACT)?;
     let case = |permit| {
         let hard = delete || Permit::lifts_attached(permit);
         Case { permit, session: permit.session(), hard, verdict: None, notes: Vec::new() }
@@ -194,7 +194,7 @@ impl Case<'_> {
 
 /// Brings an archived session back.
 pub fn restore(gateway: &Gateway, session: &Session) -> Result<Session, Error> {
-    let line = Line::to(gateway)?;
+    let line = Line::to(gateway, LOOK)?;
     if let Said::Refused(refusal) = line.restore(&session.key, &session.incarnation)? {
         return Err(refusal.error().reworded(|why| format!("the gateway did not restore it: {why}")));
     }

@@ -17,24 +17,33 @@ const GREETING: Duration = 5_000;
 /// For how long it may take to end a session: it stops what runs there first.
 const ENDING: Duration = 60_000;
 
+/// For how long a gateway is asked while it is looked at: less than the host gives a call
+/// (`call_ms`), so that what was answered by then is told.
+pub const LOOK: Duration = 20_000;
+/// The same for ending sessions (`end_ms`).
+pub const ACT: Duration = 150_000;
+
 /// A line on which somebody is logged in.
 pub struct Line {
     connection: Connection,
+    /// When there is no time left to ask.
+    until: Timestamp,
     /// What the gateway said of itself.
     pub hello: Hello,
 }
 
 impl Line {
-    /// The line to this gateway.
-    pub fn to(gateway: &Gateway) -> Result<Self, Error> {
+    /// The line to this gateway, which is asked for so long.
+    pub fn to(gateway: &Gateway, time: Duration) -> Result<Self, Error> {
+        let until = now().saturating_add(time);
         let connection = open(&gateway.address)?;
         if let Some(note) = connection.note() {
-            return Ok(Self { connection, hello: Hello::from_note(&note)? });
+            return Ok(Self { connection, until, hello: Hello::from_note(&note)? });
         }
         let challenge = challenge(&connection)?;
         let hello = enter(&connection, gateway, &challenge)?;
         connection.keep(&hello.to_note()?)?;
-        Ok(Self { connection, hello })
+        Ok(Self { connection, until, hello })
     }
 
     /// Sends an ending message, for each of these permits.
@@ -58,6 +67,10 @@ impl Wire for Line {
 
     fn wait(&self, time: Duration) {
         wait(time);
+    }
+
+    fn is_late(&self) -> bool {
+        now() >= self.until
     }
 }
 

@@ -1,20 +1,21 @@
 //! Makes a listing of each gateway.
 
-use reap_plugin::{Error, Extent, Listing};
+use reap_plugin::{Duration, Error, Extent, Listing};
 
 use crate::gateways::{self, Gateway};
-use crate::line::{self, Line};
+use crate::line::{self, LOOK, Line};
 use crate::scan::{self, Scene};
 use crate::sessions;
 
 /// The listings of these gateways.
 pub fn of_all(gateways: &[Gateway]) -> Result<Vec<Listing>, Error> {
-    Ok(gateways.iter().filter_map(of_one).collect())
+    let share = LOOK / u64::try_from(gateways.len().max(1)).unwrap_or(1);
+    Ok(gateways.iter().filter_map(|gateway| of_one(gateway, share)).collect())
 }
 
 /// The listing of one; nothing where there is most likely none.
-fn of_one(gateway: &Gateway) -> Option<Listing> {
-    let line = match Line::to(gateway) {
+fn of_one(gateway: &Gateway, time: Duration) -> Option<Listing> {
+    let line = match Line::to(gateway, time) {
         Ok(line) => line,
         Err(error) => {
             return gateways::unreachable(gateway, error, |error| bare(gateway, Extent::Failed(error)));
@@ -29,7 +30,7 @@ fn of_one(gateway: &Gateway) -> Option<Listing> {
 
 /// What is known of these sessions now.
 pub fn of_keys(gateway: &Gateway, keys: &[String]) -> Result<Listing, Error> {
-    let line = Line::to(gateway)?;
+    let line = Line::to(gateway, LOOK)?;
     let scene = scan::of_keys(&line, &line.hello, keys);
     Ok(of_scene(gateway, &line, &scene))
 }

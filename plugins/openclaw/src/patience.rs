@@ -87,6 +87,9 @@ pub trait Wire {
 
     /// Waits.
     fn wait(&self, time: Duration);
+
+    /// Whether there is no time left to ask.
+    fn is_late(&self) -> bool;
 }
 
 /// Asks all of these, and once more those that the gateway was too busy for. One payload
@@ -102,6 +105,11 @@ pub fn ask_one(wire: &dyn Wire, method: &'static str, params: Value) -> Result<V
 }
 
 fn ask_chunk(wire: &dyn Wire, questions: &[Question]) -> Vec<Result<Value, Error>> {
+    if wire.is_late() {
+        // Half a listing says more than a call that the host gives up.
+        let late = || Err(Error::TimedOut("there was no time left to ask".to_owned()));
+        return questions.iter().map(|_| late()).collect();
+    }
     let mut answers: Vec<Option<Result<Value, Error>>> = vec![None; questions.len()];
     for attempt in 1..=TRIES {
         let open: Vec<usize> = (0..questions.len()).filter(|place| answers[*place].is_none()).collect();
@@ -165,6 +173,16 @@ mod tests {
         assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Unavailable(_)))), "{answers:?}");
         assert_eq!(script.waited(), [100, 200, 400, 800, 1600]);
         assert_eq!(script.asked(), 7, "one that wants a minute is not asked again");
+    }
+
+    #[test]
+    fn nothing_is_asked_too_late() {
+        let script = Script::default();
+        script.be_late_after(1);
+        (0..150).for_each(|n| script.say(&n.to_string(), vec![done("1")]));
+        let answers = ask(&script, &(0..150).map(question).collect::<Vec<_>>());
+        assert_eq!(script.rounds(), [100]);
+        assert_eq!(answers.iter().filter(|answer| matches!(answer, Err(Error::TimedOut(_)))).count(), 50);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the tests of this crate stand on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use reap_plugin::{Duration, Error};
@@ -14,6 +14,7 @@ pub struct Script {
     lines: RefCell<BTreeMap<String, Vec<Said>>>,
     rounds: RefCell<Vec<usize>>,
     waits: RefCell<Vec<Duration>>,
+    rounds_in_time: Cell<Option<usize>>,
 }
 
 impl Script {
@@ -22,6 +23,11 @@ impl Script {
     pub fn say(&self, to: &str, mut answers: Vec<Said>) {
         answers.reverse();
         self.lines.borrow_mut().insert(to.to_owned(), answers);
+    }
+
+    /// After so many rounds there is no time left.
+    pub fn be_late_after(&self, rounds: usize) {
+        self.rounds_in_time.set(Some(rounds));
     }
 
     pub fn asked(&self) -> usize {
@@ -60,6 +66,10 @@ impl Wire for Script {
 
     fn wait(&self, time: Duration) {
         self.waits.borrow_mut().push(time);
+    }
+
+    fn is_late(&self) -> bool {
+        self.rounds_in_time.get().is_some_and(|most| self.rounds.borrow().len() >= most)
     }
 }
 

@@ -47,6 +47,12 @@ fn change(state: &mut State, target: &Value, patch: &Value) -> Result<String, Fa
     let key = text(target, "key").map(whole_key).ok_or_else(|| Failure::invalid("key is missing"))?;
     expect(state, &key, text(target, "expectedSessionId"))?;
     let archived = patch.get("archived").and_then(Value::as_bool);
+    let is_main = state.rows.get(&key).is_some_and(|row| row.class() == "main");
+    if archived.is_some() && !is_main && text(target, "expectedSessionId").is_none() {
+        return Err(Failure::invalid(format!(
+            "expectedSessionId required for session lifecycle patch: {key}"
+        )));
+    }
     if archived == Some(true) {
         state.will_end(&key);
     }
