@@ -16,7 +16,7 @@ use reap::core::listing::{Extent, Listing, Observation};
 use reap::core::session::{Activity, Fact, Kind, ProcessId, Session, Value};
 use reap::core::subject::{Subject, survey};
 use reap::core::time::{Span, Timestamp};
-use reap::plugins::Plugins;
+use reap::plugins::{Loading, Plugins};
 use reap::{Config, Paths, Voter};
 
 /// As in the program.
@@ -69,7 +69,7 @@ impl Bench {
 
     async fn load(&self, on: &[String], select: &str) -> Vec<Voter> {
         let config = self.config(on, select);
-        let plugins = Plugins::load(&config, &self.paths).await.expect("loaded");
+        let plugins = Plugins::load(&config, &self.paths, Loading::Now).await.expect("loaded");
         assert_eq!(plugins.notes(), Vec::<String>::new());
         plugins.voters(&config)
     }
