@@ -79,8 +79,9 @@ impl Proc {
     }
 }
 
-/// Of fewer processes than this, a second thread costs more than it saves.
-const MANY: usize = 500;
+/// Of fewer processes than this, a second thread costs more than it saves: a tmux server
+/// is at work meanwhile, and a small machine has two cores.
+const MANY: usize = 2000;
 
 /// More threads than this wait for each other in the kernel.
 const MOST_THREADS: usize = 4;
