@@ -87,7 +87,8 @@ mod tests {
             Session { processes, ..used_so_far(Some(millis)) }
         };
         let before = of(&[(7, 1), (8, 1)], 5_000);
-        let cases: [(&str, &[(u32, u64)], Option<u32>); 4] = [
+        type Pids<'a> = &'a [(u32, u64)];
+        let cases: [(&str, Pids<'_>, Option<u32>); 4] = [
             ("the same", &[(7, 1), (8, 1)], Some(50)),
             ("in another order, and one more", &[(9, 2), (8, 1), (7, 1)], Some(50)),
             ("one has ended, another works", &[(7, 1)], None),
