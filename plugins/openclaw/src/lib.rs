@@ -5,11 +5,11 @@
 //! of cron jobs, says "running" of what a crash has ended, and forgets commands that
 //! outlive their session; see `docs/openclaw.md`.
 //!
-//! From the outside in: [`gateways`] says where to look, [`line`] logs in and asks,
+//! From the outside in: [`gateways`] says where to look, [`mod@line`] logs in and asks,
 //! [`patience`] asks again what the gateway was too busy for, [`scan`] puts together
 //! what there is. [`row`], [`key`], [`protect`] and [`sessions`] make sessions of it,
 //! [`listing`] listings. [`end`] acts, and [`fate`] says what came of it. Only
-//! [`gateways`] and [`line`] call the host.
+//! [`gateways`] and [`mod@line`] call the host.
 
 pub mod end;
 pub mod facts;
