@@ -46,30 +46,31 @@ pub(crate) fn link_policy(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 #[derive(Clone)]
 pub(crate) struct Lazy<W>(Arc<Inner<W>>);
 
-struct Inner<W> {
-    linked: OnceCell<W>,
-    later: Option<(Host, host::Component)>,
+enum Inner<W> {
+    Linked(W),
+    Later { code: OnceCell<W>, host: Host, source: host::Component },
 }
 
 impl<W: World> Lazy<W> {
     /// Code that is there.
     pub(crate) fn linked(code: W) -> Self {
-        Self(Arc::new(Inner { linked: OnceCell::new_with(Some(code)), later: None }))
+        Self(Arc::new(Inner::Linked(code)))
     }
 
     /// Code that is loaded with the first call.
     pub(crate) fn later(host: Host, source: host::Component) -> Self {
-        Self(Arc::new(Inner { linked: OnceCell::new(), later: Some((host, source)) }))
+        Self(Arc::new(Inner::Later { code: OnceCell::new(), host, source }))
     }
 
     /// The code, loaded now if it was not. A failure is one of this call, and the next
     /// one tries again.
     pub(crate) async fn ready(&self, shared: &Shared, call: &'static str) -> Result<W, CallError> {
-        let load = async || match &self.0.later {
-            Some((host, source)) => host.link(source, shared).await.map(|loaded| loaded.code),
-            None => unreachable!("code that is not loaded has a source"),
+        let (code, host, source) = match &*self.0 {
+            Inner::Linked(code) => return Ok(code.clone()),
+            Inner::Later { code, host, source } => (code, host, source),
         };
-        let code = self.0.linked.get_or_try_init(load).await;
+        let load = async || host.link(source, shared).await.map(|loaded| loaded.code);
+        let code = code.get_or_try_init(load).await;
         code.cloned().map_err(|error| CallError::Unloaded { call, why: error.to_string() })
     }
 }
